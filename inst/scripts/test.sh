@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Every test: lint, architecture, Python, R with R CMD check, BiocCheck. Sets up what is missing.
+#
+#     bash inst/scripts/test.sh
+#
+# Every step runs, whatever came of the others. The last line counts the tests of all; the exit
+# status is not zero if any failed.
+
+# shellcheck source=inst/scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+bash "$scripts/setup.sh" test
+cd "$root"
+python="$venv/bin/python"
+export OMP_NUM_THREADS=1
+passed=0 failed=0 summary=""
+work="$(mktemp -d "${TMPDIR:-/tmp}/waddington-test.XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+
+rscript() { Rscript --no-save --no-restore --no-site-file --no-init-file "$@"; }
+
+# Runs one step and keeps its result.
+#   step NAME FUNCTION
+# The function may leave counts of single tests in $work/counts ("PASSED FAILED"); without them the
+# step itself counts as one test.
+step() {
+    local name="$1" from="$SECONDS" good=1 bad=0 status
+    rm -f "$work/counts"
+    say "$name"
+    # Not behind || or if: there, bash would go on after a command of the step that failed.
+    set +e
+    (set -e; "$2") </dev/null
+    status=$?
+    set -e
+    if [ -s "$work/counts" ]; then
+        read -r good bad <"$work/counts"
+        [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    elif [ "$status" -ne 0 ]; then
+        good=0 bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    summary="$summary$(printf '%-38s %6d passed %4d failed %5d s' \
+        "$name" "$good" "$bad" $((SECONDS - from)))"$'\n'
+}
+
+lint_python() {
+    "$python" -m ruff check python tests inst/scripts
+    "$python" -m ruff format --check python tests inst/scripts
+}
+
+lint_r() {
+    rscript -e 'lints <- lintr::lint_package()' \
+        -e 'if (length(lints)) { print(lints); quit(status = 1) }'
+}
+
+# Reads the two counts from pytest's own report, so that nothing depends on its closing line.
+test_python() {
+    local status=0
+    "$python" -m pytest -o junit_family=xunit2 --junit-xml="$work/pytest.xml" || status=$?
+    "$python" - "$work/pytest.xml" >"$work/counts" <<'PYTHON' || true
+import sys
+from xml.etree import ElementTree
+
+suite = ElementTree.parse(sys.argv[1]).getroot().find("testsuite")
+ran, failures, errors, skipped = (
+    int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")
+)
+print(max(ran - failures - errors - skipped, 0), failures + errors)
+PYTHON
+    return "$status"
+}
+
+build_r() {
+    cd "$work"
+    R CMD build "$root"
+    ls -l waddington_*.tar.gz
+    # Bioconductor takes no tarball of more than 5 MB.
+    [ "$(wc -c <"$(echo waddington_*.tar.gz)")" -lt 5000000 ]
+}
+
+# R CMD check runs testthat, whose closing line has the counts. A warning of the check is a failure.
+check_r() {
+    local status=0 out
+    cd "$work"
+    _R_CHECK_FORCE_SUGGESTS_=false R CMD check --no-manual waddington_*.tar.gz || status=$?
+    for out in waddington.Rcheck/tests/testthat.Rout*; do
+        [ -f "$out" ] || continue
+        tail -n 25 "$out"
+        sed -n 's/^\[ FAIL \([0-9]*\) .* PASS \([0-9]*\) \]$/\2 \1/p' "$out" | tail -n 1 >counts
+    done
+    ! grep -q '^Status:.*\(ERROR\|WARNING\)' waddington.Rcheck/00check.log || status=1
+    [ "$status" -eq 0 ] || { grep -A 30 -E '\.\.\. *(ERROR|WARNING|NOTE)' waddington.Rcheck/00check.log || true; }
+    return "$status"
+}
+
+# The switches leave out what asks the network.
+bioc_check() {
+    cd "$work"
+    rscript -e 'result <- BiocCheck::BiocCheck(
+        Sys.glob("waddington_*.tar.gz"), `no-check-bioc-help` = TRUE,
+        `no-check-version-num` = TRUE, `no-check-CRAN` = TRUE,
+        `no-check-deprecated` = TRUE, `new-package` = FALSE)
+        quit(status = length(result$error) > 0)'
+}
+
+step "Lint: ruff" lint_python
+step "Lint: lintr" lint_r
+step "Python: pytest" test_python
+step "R: R CMD build" build_r
+step "R: R CMD check with testthat" check_r
+step "R: BiocCheck" bioc_check
+
+say "All steps, $((SECONDS / 60)) min $((SECONDS % 60)) s"
+printf '%s\n%d passed, %d failed\n' "$summary" "$passed" "$failed"
+[ "$failed" -eq 0 ]
