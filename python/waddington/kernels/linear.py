@@ -1,0 +1,46 @@
+"""A linear map of sparse rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..cells import Rows
+
+
+def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
+    """Rows times weight, (cells, units).
+
+    Args:
+        rows: (cells, features).
+        weight: (features, units).
+    """
+    if dense_is_faster(rows):
+        return rows.dense().to(weight.dtype) @ weight
+    return _SparseLinear.apply(weight, rows)
+
+
+def dense_is_faster(rows: Rows) -> bool:
+    """Whether a dense copy and a matrix product beat the walk over what is stored."""
+    return len(rows.values) > 0.25 * len(rows) * rows.n_features
+
+
+class _SparseLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, rows: Rows) -> Tensor:
+        ctx.rows = rows
+        return _bag(weight, rows.indptr, rows.indices, rows.values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        return _bag(upstream.contiguous(), *ctx.rows.csc), None
+
+
+def _bag(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:
+    """Weighted sums of rows of `table`, one for each interval of `indptr`."""
+    weights = values.to(table.dtype)
+    return torch.embedding_bag(table, indices, indptr, False, 0, False, weights, True)[0]

@@ -1,0 +1,96 @@
+"""Overdispersed counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from .. import kernels
+from ..cells import Rows
+from ..parts import part
+from .dispersion import check_dispersion, maps_of, start_log_theta, tables_of
+from .rates import Rates, check_counts, check_library, draw_counts, start_logits
+
+
+@dataclass(frozen=True)
+class NBCounts:
+    """Counts with expected values `rates` and variance mean + mean²/theta.
+
+    log_theta is (1, genes) or (cells, genes).
+    """
+
+    rates: Rates
+    log_theta: Tensor
+
+    @property
+    def logits(self) -> Tensor:
+        """What the decoder said, (cells, genes)."""
+        return self.rates.logits
+
+    @property
+    def frequency(self) -> Tensor:
+        """Expected share of the library, (cells, genes)."""
+        return self.rates.frequency
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected counts, (cells, genes)."""
+        return self.rates.mean
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of the counts, (cells, genes)."""
+        return self.mean + self.mean**2 / self.log_theta.exp()
+
+    def log_prob(self, counts: Rows) -> Tensor:
+        """Log probability of each cell, in nats, (cells,)."""
+        r = self.rates
+        return kernels.nb(r.logits, self.log_theta, r.library, counts, r.share)
+
+    def sample(self) -> Tensor:
+        """One draw, a Gamma-Poisson mixture, (cells, genes)."""
+        theta = self.log_theta.exp().expand_as(self.logits)
+        return draw_counts(torch._standard_gamma(theta) * self.mean / theta)
+
+
+@part
+class NegativeBinomial:
+    """Counts with variance mean + mean²/theta.
+
+    Args:
+        dispersion: What theta varies by: "gene", "gene-cell" (a linear map of h), or "gene-" and
+            the name of a covariate, as "gene-batch".
+        library: "observed": mean = library size * softmax(logits); "size_factor": mean =
+            size factor * exp(logits); "none": mean = exp(logits).
+    """
+
+    dispersion: str = "gene"
+    library: str = "observed"
+    counts: ClassVar[bool] = True
+
+    def check(self) -> None:
+        check_dispersion(self.dispersion)
+        check_library(self.library)
+
+    def maps(self) -> tuple[str, ...]:
+        return ("logits", *maps_of(self.dispersion))
+
+    def tables(self) -> Mapping[str, str | None]:
+        return tables_of(self.dispersion)
+
+    def start(self, data: sparse.csr_matrix, library: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Gene means times library size (cells, 1), and the most likely theta of each gene."""
+        logits = start_logits(data, library)
+        return {"logits": logits, "log_theta": start_log_theta(data, library, logits)}
+
+    def validate(self, data: sparse.csr_matrix) -> None:
+        check_counts(data, "the negative binomial")
+
+    def distribution(self, library: Tensor | None, logits: Tensor, log_theta: Tensor) -> NBCounts:
+        return NBCounts(Rates.of(logits, library, self.library), log_theta)
