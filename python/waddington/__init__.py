@@ -1,0 +1,39 @@
+"""Deep generative models for single-cell genomics.
+
+    import waddington as wd
+    adata = wd.datasets.kang_pbmc()
+    model = wd.train(adata, wd.recipes.scvi(batch="donor"))
+    adata.obsm["X_vae"] = wd.latent(model, adata)
+
+Importing this does no work: everything below is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.99.0"
+
+_VERBS = (
+    "denoise", "elbo", "interpolate", "latent", "log_likelihood", "predict_perturbation",
+    "reconstruct", "sample", "why_not",
+)  # fmt: skip
+_HOME = {
+    "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",
+    "Recipe": "recipe", "Trainer": "trainer", "TrainingError": "errors", "load": "model",
+    "resume": "checkpoint", "save_checkpoint": "checkpoint", "train": "fit",
+    **dict.fromkeys(_VERBS, "verbs"),
+}  # fmt: skip
+_ROOMS = ("datasets", "metrics", "recipes", "simulate", "verbs")
+__all__ = [*_HOME, *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

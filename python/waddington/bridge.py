@@ -1,0 +1,257 @@
+"""What R calls: slots of sparse matrices, arrays, lists and strings in; the same, and bytes, out.
+
+R sees only this module. Every function answers with a dictionary of `value`, `warnings` and
+`error`, because an exception that crosses into R loses its class and a warning goes past it.
+Handles (cells, trainers, models) are passed back as they came; R never looks into them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from . import __version__
+from .cells import RNA, Cells
+from .errors import InputError
+from .model import Model
+from .parts import from_json, to_json
+from .recipe import Recipe, adjust
+from .recipes import RECIPES
+from .trainer import Trainer
+
+BLOCK = 2048
+"""Cells that are decoded at a time on the way to a file."""
+
+
+def version() -> str:
+    """The version of the core, which must be that of the R package."""
+    return __version__
+
+
+def answer(f: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """Make `f` answer R: what it returned, the warnings it gave, the exception it raised."""
+
+    @wraps(f)
+    def answered(*args: Any, **named: Any) -> dict[str, Any]:
+        value, error = None, None
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", UserWarning)
+            try:
+                value = f(*args, **named)
+            except (Exception, KeyboardInterrupt) as caught:
+                error = _told(caught)
+        said = dict.fromkeys(str(w.message) for w in heard)
+        return {"value": value, "warnings": list(said), "error": error}
+
+    return answered
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    return {
+        "class": type(error).__name__,
+        "message": str(error),
+        "argument": getattr(error, "argument", None),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+# ------------------------------------------------------------------ recipes and cells
+
+
+@answer
+def recipe(name: str, arguments: str) -> str:
+    """The recipe of that name, its arguments given as JSON; as JSON with every default."""
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}", "recipe")
+    try:
+        made = RECIPES[name](**from_json(arguments))
+    except TypeError as error:
+        raise InputError(f"{name}(): {error}", "recipe") from None
+    return to_json(made)
+
+
+@answer
+def needs(tree: str) -> dict[str, Sequence[str]]:
+    """Which columns of the cells a recipe reads, given as JSON."""
+    return _needs(from_json(tree))
+
+
+@answer
+def needs_of(model: Model) -> dict[str, Sequence[str]]:
+    """Which columns of the cells a model reads; labels are what it predicts, so not those."""
+    wanted = _needs(model.recipe)
+    keep = [k for k in wanted["covariates"] if k not in wanted["labels"]]
+    return {**wanted, "covariates": keep}
+
+
+def _needs(recipe: Recipe) -> dict[str, Sequence[str]]:
+    return {
+        "covariates": list(recipe.covariates),
+        "numbers": list(recipe.numbers),
+        "labels": list(recipe.labels),
+    }
+
+
+@answer
+def cells(
+    values: np.ndarray,
+    genes_of: np.ndarray,
+    starts: np.ndarray,
+    shape: Sequence[int],
+    genes: Sequence[str],
+    names: Sequence[str],
+    categorical: Mapping[str, Sequence[str]],
+    continuous: Mapping[str, Sequence[float]],
+) -> Cells:
+    """Cells from the slots x, i, p of a genes x cells dgCMatrix: a (cells, genes) CSR matrix.
+
+    Args:
+        values: Stored counts, (stored,).
+        genes_of: The gene of each, (stored,).
+        starts: Where each cell begins, (cells + 1,).
+        shape: Numbers of cells and genes.
+        genes: Names of the genes.
+        names: Names of the cells.
+        categorical: Levels by covariate, one per cell; "" is unknown.
+        continuous: Numbers by covariate, one per cell.
+    """
+    n_cells, n_genes = (int(n) for n in shape)
+    slots = tuple(np.asarray(a).reshape(-1) for a in (values, genes_of, starts))
+    x = sparse.csr_matrix(slots, shape=(n_cells, n_genes))
+    return Cells.from_arrays(
+        x, list(genes), list(names), categorical=dict(categorical), continuous=dict(continuous)
+    )
+
+
+# ------------------------------------------------------------------ training
+
+
+@dataclass
+class Run:
+    """A training that R drives, and how many of its warnings R has heard."""
+
+    trainer: Trainer
+    heard: int = 0
+
+    def say(self) -> None:
+        """Give the warnings that are new."""
+        for text in self.trainer.warnings[self.heard :]:
+            warnings.warn(text, stacklevel=2)
+        self.heard = len(self.trainer.warnings)
+
+    def state(self) -> dict[str, Any]:
+        """Where the training stands."""
+        t = self.trainer
+        return {
+            "done": bool(t.done),
+            "why": t.why,
+            "epoch": int(t.epoch),
+            "epochs": int(t.epochs),
+            "progress": float(t.progress),
+            "score": None if t.score is None else float(t.score),
+        }
+
+
+@answer
+def trainer(
+    tree: str,
+    cells: Cells,
+    seed: int,
+    held_out: float,
+    start: Model | None,
+    device: str,
+    threads: int | None,
+    precision: str,
+    changes: Mapping[str, Any],
+) -> Run:
+    """A training of a recipe, given as JSON with the `changes` that adjust() knows."""
+    run = Run(
+        Trainer(
+            adjust(from_json(tree), **changes),
+            cells,
+            seed=int(seed),
+            held_out=held_out,
+            start=start,
+            device=device,
+            threads=None if threads is None else int(threads),
+            precision=precision,
+        )
+    )
+    run.say()
+    return run
+
+
+@answer
+def advance(run: Run, seconds: float) -> dict[str, Any]:
+    """Train for about that long; where the training stands."""
+    run.trainer.advance(seconds)
+    return run.state()
+
+
+@answer
+def interrupt(run: Run, why: str) -> dict[str, Any]:
+    """End a training early; its best state so far is kept."""
+    run.trainer.interrupt(why)
+    return run.state()
+
+
+@answer
+def finish(run: Run, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """The trained model, described, with R's notes in its record."""
+    run.say()
+    model = run.trainer.model()
+    return _described(replace(model, record={**model.record, **_plain(notes)}))
+
+
+# ------------------------------------------------------------------ models
+
+
+@answer
+def open_model(data: bytes | bytearray) -> Model:
+    """The model in the bytes of a model file."""
+    return Model.from_bytes(bytes(data))
+
+
+@answer
+def describe(model: Model) -> dict[str, Any]:
+    """All that R keeps of a model: the file's bytes and what can be read off without Python."""
+    return _described(model)
+
+
+def _described(model: Model) -> dict[str, Any]:
+    return {
+        "weights": bytearray(model.to_bytes()),
+        "recipe": to_json(model.recipe),
+        "genes": list(model.features.get(RNA) or next(iter(model.features.values()))),
+        "levels": {k: [v for group in groups for v in group] for k, groups in model.levels.items()},
+        "history": _columns(model.history),
+        "record": json.dumps(_plain(model.record)),
+        "version": str(model.record.get("versions", {}).get("waddington", __version__)),
+        "handle": model,
+    }
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as columns; a number that a row lacks is NaN."""
+    names = dict.fromkeys(k for row in rows for k in row)
+    return {name: [row.get(name, math.nan) for row in rows] for name in names}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON can hold it: Python's numbers for numpy's, None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

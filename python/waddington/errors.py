@@ -1,0 +1,30 @@
+"""What can go wrong for a user; every message names the argument, the value and the remedy."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Data or an argument that can't be used.
+
+    Attributes:
+        argument: The argument at fault, as the user typed it, or None.
+    """
+
+    def __init__(self, message: str, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class TrainingError(RuntimeError):
+    """Training that can't go on, such as an objective that is not a number."""
+
+
+class ModelFileError(ValueError):
+    """A file or bytes that are not a model of this package, or not a whole one."""
+
+
+def listed(items: object, most: int = 5) -> str:
+    """The first few of `items` in quotes, and how many more there are."""
+    items = list(items)  # type: ignore[call-overload]
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(repr(str(i)) for i in items[:most]) + more

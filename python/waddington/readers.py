@@ -1,0 +1,50 @@
+"""From what users hold to Cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cells import Cells
+from .errors import InputError
+from .model import Model
+from .recipe import Recipe
+
+
+def training_cells(
+    data: Any, recipe: Recipe, layer: str | None = None, size_factor: str | None = None
+) -> Cells:
+    """Cells with the columns that a recipe reads, from an AnnData or Cells.
+
+    Raises:
+        InputError: If it is neither, or lacks a layer or a column.
+    """
+    if isinstance(data, Cells):
+        return data
+    _check_anndata(data)
+    return Cells.from_anndata(data, layer, recipe.covariates, recipe.numbers, size_factor)
+
+
+def query_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
+    """Cells as a model needs them: its genes in its order, and the columns that it reads.
+
+    Columns that it predicts may be missing. `layer` None is the one of training.
+
+    Raises:
+        InputError: If genes, a layer or a column are missing, or a level is new.
+    """
+    if not isinstance(data, Cells):
+        _check_anndata(data)
+        recipe, labels = model.recipe, model.recipe.labels
+        data = Cells.from_anndata(
+            data,
+            layer if layer is not None else model.record.get("layer"),
+            [k for k in recipe.covariates if k not in labels or k in data.obs],
+            recipe.numbers,
+            model.record.get("size_factor"),
+        )
+    return data.match(model.features)
+
+
+def _check_anndata(data: Any) -> None:
+    if not (hasattr(data, "obs") and hasattr(data, "var_names")):
+        raise InputError(f"the data must be an AnnData or Cells, not {type(data).__name__}", "data")

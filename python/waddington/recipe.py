@@ -1,0 +1,173 @@
+"""The recipe: a whole system as one frozen value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .coders import Encoder
+from .contracts import ConditionPart, DecoderPart, FusionPart, LatentPart, OptimiserPart, TermPart
+from .errors import InputError, listed
+from .fusions import Alone
+from .latents import Gaussian
+from .opponents import PRIOR, Opponent
+from .optim import Adam
+from .parts import part, parts_of, replace
+
+FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
+
+
+@part
+class EarlyStopping:
+    """Stop after `patience` epochs without a better held-out score; keep the best state.
+
+    Attributes:
+        patience: Epochs to wait.
+        metric: "objective" (the terms at final weights), or the name of a term, as "nll rna".
+        min_delta: A smaller gain is none.
+    """
+
+    patience: int = 45
+    metric: str = "objective"
+    min_delta: float = 0.0
+
+    def check(self) -> None:
+        if self.patience < 1:
+            raise InputError(f"patience must be at least 1, got {self.patience!r}", "patience")
+
+
+@part
+class Phase:
+    """What is trained (names of parameters, * is any), for how long, and how.
+
+    Attributes:
+        epochs: Passes over the cells; None is as many as make `updates`, between 8 and 400.
+        updates: Steps to take where `epochs` is None.
+        optimiser: How the network moves.
+        train: Patterns of the names of the parameters that move.
+        batch_size: Cells per minibatch.
+        every: The network moves at every so many minibatches, opponents at theirs.
+        spread: Covariates whose levels are spread evenly over minibatches.
+        stop: When to stop before the end; None is never.
+        shuffle: Whether each epoch has an order of its own.
+    """
+
+    epochs: int | None = None
+    updates: int = 6000
+    optimiser: OptimiserPart = Adam()
+    train: tuple[str, ...] = ("*",)
+    batch_size: int = 128
+    every: int = 1
+    spread: tuple[str, ...] = ()
+    stop: EarlyStopping | None = EarlyStopping()
+    shuffle: bool = True
+
+    def check(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"epochs must be at least 1, got {self.epochs!r}", "epochs")
+        if self.batch_size < 2:
+            raise InputError(
+                f"batch_size must be at least 2, got {self.batch_size!r}", "batch_size"
+            )
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        return self.spread
+
+    def length(self, n_cells: int) -> int:
+        """Epochs for that many cells."""
+        if self.epochs is not None:
+            return self.epochs
+        wanted = math.ceil(self.updates / max(1, math.ceil(n_cells / self.batch_size)))
+        return min(MOST_EPOCHS, max(FEWEST_EPOCHS, wanted))
+
+
+@part
+class Recipe:
+    """Stacks, a bottleneck, heads, a sum of terms, opponents, and phases that say when."""
+
+    name: str
+    encoders: tuple[Encoder, ...]
+    latent: LatentPart = Gaussian()
+    decoders: tuple[DecoderPart, ...] = ()
+    fusion: FusionPart = Alone()
+    conditions: tuple[ConditionPart, ...] = ()
+    terms: tuple[TermPart, ...] = ()
+    opponents: tuple[Opponent, ...] = ()
+    phases: tuple[Phase, ...] = (Phase(),)
+
+    def check(self) -> None:
+        """Two things of one name would silently be one."""
+        kinds = {
+            "decoders of the view": [d.view for d in self.decoders],
+            "terms named": [t.name for t in self.terms],
+            "conditions on": [c.covariate for c in self.conditions],
+            "opponents named": [o.name for o in self.opponents],
+        }
+        for what, given in kinds.items():
+            if twice := [k for k in given if given.count(k) > 1]:
+                raise InputError(f"{self.name} has two {what} {twice[0]!r}")
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views that it reads or decodes."""
+        decoded = [d.view for d in self.decoders if not getattr(d, "covariates", ())]
+        return tuple(dict.fromkeys([v for e in self.encoders for v in e.reads] + decoded))
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """The categorical covariates that some part of it reads."""
+        return self._named("covariates")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The continuous covariates that some part of it reads."""
+        return self._named("numbers")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The covariates that it predicts; their levels may be unknown for some cells."""
+        return tuple(d.view for d in self.decoders if getattr(d, "covariates", ()))
+
+    @property
+    def draws_prior(self) -> bool:
+        """Whether an opponent asks for draws from the prior."""
+        return any(o.against == PRIOR for o in self.opponents)
+
+    def head(self, view: str) -> Any:
+        """The observation model of a view.
+
+        Raises:
+            InputError: If nothing decodes it.
+        """
+        for d in self.decoders:
+            if d.view == view and hasattr(d, "head"):
+                return d.head
+        views = [d.view for d in self.decoders]
+        raise InputError(f"{self.name} decodes {listed(views) or 'nothing'}, not {view!r}", "view")
+
+    def _named(self, what: str) -> tuple[str, ...]:
+        inside = (p for p in parts_of(self) if p is not self)
+        return tuple(dict.fromkeys(k for p in inside for k in getattr(p, what, ())))
+
+
+def adjust(
+    recipe: Recipe,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    patience: int | None = None,
+) -> Recipe:
+    """The recipe with other values in its last phase, the main one; None keeps what it says."""
+    phase = recipe.phases[-1]
+    if epochs is not None:
+        phase = replace(phase, epochs=epochs)
+    if batch_size is not None:
+        phase = replace(phase, batch_size=batch_size)
+    if learning_rate is not None:
+        lr = phase.optimiser.lr
+        lr = replace(lr, peak=learning_rate) if hasattr(lr, "peak") else learning_rate
+        phase = replace(phase, optimiser=replace(phase.optimiser, lr=lr))
+    if patience is not None:
+        phase = replace(phase, stop=replace(phase.stop or EarlyStopping(), patience=patience))
+    return replace(recipe, phases=(*recipe.phases[:-1], phase))

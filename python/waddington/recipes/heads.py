@@ -1,0 +1,43 @@
+"""From the name of a likelihood to a head, once."""
+
+from ..contracts import HeadPart
+from ..errors import InputError
+from ..likelihoods import (
+    Bernoulli,
+    Multinomial,
+    NegativeBinomial,
+    NormalHead,
+    Poisson,
+    ZeroInflatedNegativeBinomial,
+)
+
+HEADS = {
+    "nb": NegativeBinomial,
+    "zinb": ZeroInflatedNegativeBinomial,
+    "poisson": Poisson,
+    "normal": NormalHead,
+    "bernoulli": Bernoulli,
+    "multinomial": Multinomial,
+}
+LOG1P = ("nb", "zinb", "poisson", "multinomial")
+"""Likelihoods of counts, which encoders read as log(1 + count)."""
+
+
+def head(likelihood: str, dispersion: str = "gene", library: str = "observed") -> HeadPart:
+    """The head of that name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if likelihood not in HEADS:
+        raise InputError(
+            f"likelihood must be one of {', '.join(HEADS)}, got {likelihood!r}", "likelihood"
+        )
+    if likelihood in ("nb", "zinb"):
+        return HEADS[likelihood](dispersion=dispersion, library=library)
+    return HEADS[likelihood](library=library) if likelihood == "poisson" else HEADS[likelihood]()
+
+
+def transform(likelihood: str) -> str:
+    """How an encoder reads the data that this likelihood describes."""
+    return "log1p" if likelihood in LOG1P else "none"

@@ -1,0 +1,69 @@
+"""scVI: a VAE of counts."""
+
+from ..coders import Decoder, Encoder
+from ..conditions import conditions
+from ..latents import Gaussian
+from ..layers import Stack, mlp
+from ..optim import Adam
+from ..parts import replace
+from ..recipe import Phase, Recipe
+from ..schedules import Linear
+from ..terms import KL, NLL
+from .heads import head
+
+
+def scvi(
+    batch: str | tuple[str, ...] | None = None,
+    covariates: tuple[str, ...] = (),
+    n_latent: int = 10,
+    n_hidden: int = 128,
+    n_layers: int = 1,
+    likelihood: str = "nb",
+    dispersion: str = "gene",
+    library: str = "observed",
+    dropout: float = 0.1,
+    warm_up: float = 0.25,
+    encode_covariates: bool = False,
+    encoder: Stack | None = None,
+    decoder: Stack | None = None,
+    learning_rate: float = 1e-3,
+    epochs: int | None = None,
+) -> Recipe:
+    """counts ~ NB(library * softmax(f(z, batch)), theta), z ~ N(0, 1).
+
+    Args:
+        batch: A categorical column whose effect is to stay out of z, or several; None is none.
+        covariates: Continuous columns, given to the decoder likewise.
+        n_latent: Dimensions of z.
+        n_hidden: Units of each hidden layer.
+        n_layers: Hidden layers of the encoder, and of the decoder.
+        likelihood: "nb"; "zinb" where there are more zeros than counts of this depth explain,
+            which is rare for UMIs; or "poisson".
+        dispersion: Whether theta is one number per "gene", per gene and level of a column
+            ("gene-batch", with the name of that column), or per "gene-cell".
+        library: The "observed" total of a cell, a "size_factor" of yours, or "none".
+        dropout: Share of the encoder's hidden units that is left out in each step of training.
+        warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
+        encode_covariates: Whether the encoder sees batch and covariates too.
+        encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
+        decoder: The same for the decoder.
+        learning_rate: Of Adam.
+        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+
+    References:
+        Lopez et al. (2018), Nature Methods 15, 1053.
+    """
+    units = (n_hidden,) * n_layers
+    encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
+    decoder = decoder or mlp(*units, norm="batch")
+    return Recipe(
+        name="scvi",
+        encoders=(Encoder(replace(encoder, inject="every" if encode_covariates else None)),),
+        latent=Gaussian(n_latent),
+        decoders=(
+            Decoder(replace(decoder, inject="every"), head(likelihood, dispersion, library)),
+        ),
+        conditions=conditions(batch, covariates),
+        terms=(NLL(), KL(weight=Linear(over=warm_up) if warm_up else 1.0)),
+        phases=(Phase(epochs, optimiser=Adam(learning_rate, eps=0.01, weight_decay=1e-6)),),
+    )

@@ -1,0 +1,137 @@
+"""How good a network is: its terms on cells it was not trained on, and what to compare them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from .cells import Cells, Rows
+from .devices import Random
+from .minibatches import CPU, Coded, minibatches
+from .network import Network
+from .players import Means
+from .recipe import Recipe
+from .terms import losses
+
+Part = tuple[Coded, np.ndarray]
+"""A data set, and which of its cells."""
+EVALUATION_SEED = 17
+"""Held-out scores use the same draws every time, so that epochs can be compared."""
+ACTIVE = 0.01
+"""A latent dimension is active if its posterior means vary by more than this over cells.
+
+References:
+    Burda et al. (2016), ICLR.
+"""
+SAMPLE = 20_000
+"""The most cells from which the trivial model is estimated."""
+
+
+@torch.no_grad()
+def evaluate(
+    network: Network,
+    recipe: Recipe,
+    data: Coded,
+    index: np.ndarray | None = None,
+    size: int = 512,
+    device: torch.device = CPU,
+) -> dict[str, float]:
+    """The value of each term over cells, not weighted, in nats per cell; always the same draws."""
+    network.eval()
+    means = Means()
+    with Random(EVALUATION_SEED, device):
+        for some in minibatches(data, {}, size, index, device=device):
+            means.add(losses(recipe.terms, network(some), some), len(some))
+    return means.result()
+
+
+def sample_of(cells: Cells, index: np.ndarray) -> Cells:
+    """At most SAMPLE of the cells at `index`, evenly spaced."""
+    return cells.take(index[:: max(1, -(-len(index) // SAMPLE))])
+
+
+@torch.no_grad()
+def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> dict[str, Any]:
+    """Held-out score beside the trivial model's, and how many latent dimensions are in use."""
+    found: dict[str, Any] = {}
+    data, held = held_out
+    if len(recipe.encoders) and all(hasattr(e, "stack") for e in recipe.encoders):
+        z = [network.encode(m).loc for m in minibatches(data, {}, 512, held)]
+        found["active_units"] = int((torch.cat(z).var(0) > ACTIVE).sum()) if z else None
+    views = [d.view for d in recipe.decoders if _scored(recipe, d, data.cells)]
+    if len(recipe.encoders) and len(held) and views:
+        values = evaluate(network, recipe, data, held)
+        found["held_out_nll"] = sum(values[f"nll {v}"] for v in views)
+        trivial = _trivial(recipe, trained, held_out)
+        found["trivial_nll"] = sum(trivial[v] for v in views)
+    return found
+
+
+def _scored(recipe: Recipe, decoder: Any, cells: Cells) -> bool:
+    named = f"nll {decoder.view}" in {t.name for t in recipe.terms}
+    return named and decoder.view in cells.views and hasattr(decoder, "head")
+
+
+def _trivial(recipe: Recipe, trained: Part, held_out: Part) -> Mapping[str, float]:
+    """Negative log likelihood of each view if every cell had the mean profile, nats per cell."""
+    few, means = sample_of(trained[0].cells, trained[1]), Means()
+    start = {
+        d.view: start_of(d.head, few, d.view) for d in recipe.decoders if _scored(recipe, d, few)
+    }
+    for m in minibatches(held_out[0], {}, 512, held_out[1]):
+        for view, values in start.items():
+            head, x = recipe.head(view), m.views[view]
+            full = {
+                k: v.expand(len(m), -1) if k in head.maps() else v[None] for k, v in values.items()
+            }
+            got = head.distribution(library=m.size(view, head.library), **full).log_prob(x)
+            means.add({view: -torch.where(m.has(view), got, 0.0).mean()}, len(m))
+    return means.result()
+
+
+def start_of(head: Any, cells: Cells, view: str) -> dict[str, torch.Tensor]:
+    """The trivial model of a view: one value per feature for every map and table of its head."""
+    data = cells.views[view]
+    size = np.maximum(np.asarray(data.sum(1)).reshape(-1, 1), 1.0)
+    if head.library == "size_factor":
+        size = cells.size_factor[:, None]
+    elif head.library == "none":
+        size = np.ones((len(cells), 1))
+    like = torch.get_default_dtype()
+    return {
+        k: torch.as_tensor(np.asarray(v), dtype=like) for k, v in head.start(data, size).items()
+    }
+
+
+def extremes(cells: Cells, index: np.ndarray) -> str:
+    """A sentence about the most extreme entry, for messages about training that broke down."""
+    view, x = next(iter(cells.views.items()))
+    few = x[index[:: max(1, -(-len(index) // SAMPLE))]]
+    if not few.nnz:
+        return "the data are all zero"
+    at = int(np.abs(few.data).argmax())
+    cell = int(
+        index[:: max(1, -(-len(index) // SAMPLE))][np.searchsorted(few.indptr, at, "right") - 1]
+    )
+    gene = cells.features[view][few.indices[at]]
+    return f"the largest value is {few.data[at]:g}, of {gene!r} in cell {cells.name(cell)!r}"
+
+
+@torch.no_grad()
+def broken_cells(network: Network, recipe: Recipe, data: Coded, index: np.ndarray) -> list[int]:
+    """Cells whose likelihood under `network` is not a number; at most 100 are looked for."""
+    network.eval()
+    found: list[int] = []
+    for m in minibatches(data, {}, 512, index):
+        trace = network(m)
+        for term in recipe.terms:
+            view = getattr(term, "view", None)
+            if view in m.views and isinstance(m.views[view], Rows):
+                bad = ~torch.isfinite(trace[view].log_prob(m.views[view]))
+                found += m.index[bad & m.has(view)].tolist()
+        if len(found) >= 100:
+            break
+    return found

@@ -1,0 +1,332 @@
+"""The only training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .cells import Cells, Dims, Minibatch
+from .checks import check_training
+from .devices import Random, computing, default_threads, resolve
+from .errors import InputError, TrainingError, listed
+from .minibatches import Coded, cut, minibatches, shuffled
+from .layers import check_choice
+from .model import Model, load_weights, weights_of
+from .network import Network
+from .players import Means, Player, set_mode
+from .recipe import Phase, Recipe
+from .schedules import Clock, at
+from .scores import broken_cells, evaluate, extremes, report, sample_of
+from .terms import losses, objective, weighted
+from .trace import Trace
+
+GUARD_STEPS = 200
+"""Between two looks at whether the objective is still a number."""
+
+
+class Trainer:
+    """Trains a recipe on cells, a slice of time at a time.
+
+    Args:
+        recipe: What to train.
+        cells: On what.
+        seed: Of everything random: the split, the start, the order, the draws.
+        held_out: Share of the cells that is never trained on and decides when to stop, or cells.
+        start: A model to go on from; its weights are taken wherever names and shapes agree.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: CPU threads; None is the cores there are, four at most.
+        precision: "float32" or "bfloat16".
+
+    Attributes:
+        done: Whether there is nothing left to do.
+        why: Why training stopped.
+        history: Rows of the epochs so far: "epoch", "cells", "objective", the terms, "lr".
+        warnings: Sentences for the user.
+        learning_rate: If set, overrides the schedule of the network's optimiser.
+        progress: Share of the epochs planned that is done.
+        score: The latest held-out score, or None.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        cells: Cells,
+        *,
+        seed: int = 0,
+        held_out: float | Cells | None = 0.1,
+        start: Model | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "float32",
+    ) -> None:
+        self.warnings = check_training(cells, recipe)
+        self.recipe, self.seed, self.precision = recipe, int(seed), precision
+        self.device, note = resolve(device)
+        self.warnings += [note] if note else []
+        self.threads = default_threads() if threads is None else int(threads)
+        self.random, self.rng = Random(self.seed, self.device), np.random.default_rng(self.seed)
+        self.levels = start.levels if start else cells.levels()
+        self.features = dict(cells.features)
+        self.data = Coded.of(cells, self.levels)
+        self._split(cells, held_out)
+        self.history: list[dict[str, Any]] = []
+        self.done, self.why = False, "not finished"
+        self.learning_rate: float | None = None
+        self.score: float | None = None
+        self.epoch = self.step = self.phase = 0
+        self.epoch_of_phase = self.minibatch = 0
+        self.progress = 0.0
+        self.players: list[Player] = []
+        with self._computing():
+            self._build(start)
+        self._steps = self._run()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs planned, in all phases."""
+        return sum(p.length(len(self.train)) for p in self.recipe.phases)
+
+    def advance(self, seconds: float = math.inf) -> None:
+        """Train for about that long, at least one step; `done` says whether anything is left.
+
+        Raises:
+            TrainingError: If the objective is not a number before an epoch was done; later than
+                that training ends with a warning and the best state so far.
+        """
+        until = time.perf_counter() + seconds
+        with self._computing():
+            for _ in self._steps:
+                if time.perf_counter() >= until:
+                    return
+        self.done = True
+
+    def interrupt(self, why: str = "interrupted") -> None:
+        """Stop here and keep the best state so far."""
+        if not self.done:
+            self.why, self.done = f"{why} after {self.epoch} epochs", True
+            self._steps.close()
+
+    def model(self) -> Model:
+        """The best model so far."""
+        network = Network(self.recipe, self.dims) if self.device.type != "cpu" else self.network
+        now = weights_of(self.network)
+        load_weights(network, self._best)
+        with self._computing():
+            found = report(
+                network, self.recipe, (self.data, self.train), (self.held_data, self.held)
+            )
+        load_weights(self.network, now)
+        record = {
+            "seed": self.seed, "threads": self.threads, "device": str(self.device),
+            "precision": self.precision, "epochs": self.epoch, "best_epoch": self.best_epoch,
+            "updates": self.step, "why": self.why, "n_cells": len(self.train),
+            "n_held_out": len(self.held), "warnings": list(self.warnings), **found,
+            "versions": _versions(),
+        }  # fmt: skip
+        return Model(
+            self.recipe, dict(self._best), self.features, self.levels, tuple(self.history), record
+        )
+
+    def _computing(self) -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(self.random)
+        stack.enter_context(computing(self.device, self.threads, self.precision))
+        return stack
+
+    def _split(self, cells: Cells, held_out: float | Cells | None) -> None:
+        """Which cells are trained on; the others, in the same data or in data of their own."""
+        n = len(cells)
+        self.held_data, self.held_out = self.data, held_out
+        if isinstance(held_out, Cells):
+            self.held_data = Coded.of(held_out, self.levels)
+            self.train, self.held = np.arange(n), np.arange(len(held_out))
+            return
+        share = float(held_out or 0.0)
+        if not 0 <= share < 1:
+            raise InputError(f"held_out must be in [0, 1), got {held_out!r}", "held_out")
+        order, k = self.rng.permutation(n), round(share * n)
+        k = min(k, n - 2)
+        self.held, self.train = np.sort(order[:k]), np.sort(order[k:])
+
+    def _build(self, start: Model | None) -> None:
+        groups = {k: tuple(map(len, v)) for k, v in self.levels.items()}
+        self.dims = Dims({k: len(v) for k, v in self.features.items()}, groups)
+        self.network = Network(self.recipe, self.dims)
+        if start:
+            start.pour_into(self.network)
+        else:
+            few = sample_of(self.data.cells, self.train)
+            for module in self.network.modules():
+                if hasattr(module, "prepare"):
+                    module.prepare(few, self.levels)
+        probe = next(minibatches(self.data, {}, 2, self.train))
+        with torch.no_grad():  # a misspelt activation fails here, not in an hour
+            trace = self.network.eval()(probe)
+            known = ("objective", *losses(self.recipe.terms, trace, probe))
+        for phase in self.recipe.phases:
+            if phase.stop:
+                check_choice(phase.stop.metric, known, "metric")
+        self.opponents = [
+            o.build(trace[o.on].shape[-1], self.dims).train().to(self.device)
+            for o in self.recipe.opponents
+        ]
+        self._best, self._best_score, self.best_epoch = weights_of(self.network), math.inf, 0
+        self.network.to(self.device)
+
+    def _run(self) -> Iterator[None]:
+        """Phases, epochs, steps; all state is in attributes, so that a run can be taken up again."""
+        while self.phase < len(self.recipe.phases):
+            phase = self.recipe.phases[self.phase]
+            length = phase.length(len(self.train))
+            if not self.players:
+                self._begin(phase)
+            while self.epoch_of_phase < length:
+                yield from self._one_epoch(phase, length)
+                waited = self.epoch - self.best_epoch
+                if self.done:
+                    return
+                if phase.stop and waited >= phase.stop.patience:
+                    self.why = f"held-out {phase.stop.metric} no better for {waited} epochs"
+                    break
+                self.why = f"all {self.epochs} epochs done"
+                yield
+            load_weights(self.network, self._best)
+            self.phase, self.epoch_of_phase, self.players = self.phase + 1, 0, []
+        self.progress = 1.0
+
+    def _begin(self, phase: Phase) -> None:
+        """Free the parameters the phase trains, and call the players, the network last."""
+        lengths = [p.length(len(self.train)) for p in self.recipe.phases]
+        self._before, self._total = sum(lengths[: self.phase]), sum(lengths)
+        for key, p in self.network.named_parameters():
+            p.requires_grad_(any(fnmatch(key, pattern) for pattern in phase.train))
+        self.players = [
+            Player.of(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents
+        ] + [Player.of(self._objective, self.network, phase.optimiser, phase.every)]
+        self._best_score, self.best_epoch, self._scores = math.inf, self.epoch, ()
+
+    def _one_epoch(self, phase: Phase, length: int) -> Iterator[None]:
+        if self.minibatch == 0:
+            self._order_state, self._means = self.rng.bit_generator.state, Means()
+        order = self._order(phase)
+        cuts = cut(len(order), phase.batch_size)
+        set_mode(self.network)
+        batches = minibatches(
+            self.data, {}, phase.batch_size, order, device=self.device, skip=self.minibatch
+        )
+        for cells in batches:
+            here = self.epoch_of_phase + cuts[self.minibatch][0] / len(order)
+            self.progress = (self._before + here) / self._total
+            self._means.add(self._move(cells, here / length), len(cells))
+            self.minibatch += 1
+            if self.step % GUARD_STEPS == 0 and (bad := self._means.broken()):
+                return self._break(bad)
+            yield
+        self.minibatch = 0
+        self._end_epoch(self._means, phase)
+
+    def _order(self, phase: Phase) -> np.ndarray:
+        if not phase.shuffle:
+            return self.train
+        codes = [self.data.codes[k].numpy()[self.train] for k in phase.spread]
+        return self.train[shuffled(codes, len(self.train), self.rng)]
+
+    def _move(self, cells: Minibatch, progress: float) -> Mapping[str, Tensor]:
+        """Whoever's turn it is moves; `progress` is of the phase."""
+        self.step += 1
+        clock = Clock(progress, self.step - 1, self.epoch_of_phase, self._scores)
+        moving = [p for p in self.players if self.step % p.every == 0]
+        with torch.set_grad_enabled(self.players[-1] in moving):
+            trace = self.network(cells)
+        values: dict[str, Tensor] = {}
+        for player in moving:
+            mine = self.learning_rate if player is self.players[-1] else None
+            values.update(player.move(trace, cells, clock, mine))
+        return values
+
+    def _objective(
+        self, trace: Trace, cells: Minibatch, clock: Clock
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The terms, and what the opponents do to the network; weights follow the whole run."""
+        run = Clock(self.progress, clock.step, self.epoch, clock.scores)
+        values = losses(self.recipe.terms, trace, cells)
+        parts = list(weighted(self.recipe.terms, values, run).values())
+        for o in self.opponents:
+            pull = o.pull(trace, cells)
+            values[f"{o.spec.name} pull"] = pull
+            parts.append(at(o.spec.weight, run) * pull)
+        return torch.stack([p.reshape(()) for p in parts]).sum(), values
+
+    def _end_epoch(self, means: Means, phase: Phase) -> None:
+        """Rows of history; the weights, if these are the best so far."""
+        rows = {"training": means.result()}
+        weighed = [t.name for t in self.recipe.terms if getattr(t, "weight", 1.0) != 0.0]
+        if bad := [k for k in means.broken() if k in weighed or " own" in k or " pull" in k]:
+            return self._break(bad)
+        self.epoch += 1
+        self.epoch_of_phase += 1
+        if len(self.held) and self.recipe.terms:
+            size = max(512, phase.batch_size)
+            rows["held out"] = evaluate(
+                self.network, self.recipe, self.held_data, self.held, size, self.device
+            )
+        for cells, values in rows.items():
+            total = float(objective(self.recipe.terms, values)) if self.recipe.terms else None
+            row = {"epoch": self.epoch, "cells": cells, "objective": total, **values}
+            self.history.append(row | {"lr": self._rate(phase)})
+        self._keep(row[phase.stop.metric if phase.stop else "objective"] or 0.0, phase)
+
+    def _keep(self, score: float, phase: Phase) -> None:
+        """Note a score, and the weights if it is the best, or if there is nothing to tell by."""
+        self.score = score if self.recipe.terms else None
+        self._scores = (*self._scores, score)
+        least = phase.stop.min_delta if phase.stop else 0.0
+        if (
+            score < self._best_score - least
+            or not self.recipe.terms
+            or self._best_score == math.inf
+        ):
+            self._best, self._best_score = weights_of(self.network), score
+            self.best_epoch = self.epoch
+
+    def _rate(self, phase: Phase) -> float:
+        if self.learning_rate is not None:
+            return self.learning_rate
+        before = self.epoch_of_phase - 1
+        clock = Clock(before / phase.length(len(self.train)), self.step, before, self._scores)
+        return at(phase.optimiser.lr, clock)
+
+    def _break(self, names: list[str]) -> None:
+        """The objective is not a number: find out why, go back, and tell."""
+        load_weights(self.network, self._best)
+        network = self.network.cpu()
+        culprits = broken_cells(network, self.recipe, self.data, self.train)
+        if culprits:
+            cause = f"the data of {len(culprits)} cells are the cause: {listed(map(self.data.cells.name, culprits), 3)}"
+        else:
+            cause = (
+                f"the last good weights can score every cell, so a step was too large: lower "
+                f"learning_rate or set clip; {extremes(self.data.cells, self.train)}"
+            )
+        message = f"{listed(names)} is not a number in epoch {self.epoch + 1}; {cause}"
+        self.done = True
+        if self.epoch == 0:
+            raise TrainingError(message)
+        self.why = f"{listed(names)} was not a number in epoch {self.epoch + 1}"
+        self.warnings.append(
+            f"{message}. The best state so far, of epoch {self.best_epoch}, is kept"
+        )
+
+
+def _versions() -> dict[str, str]:
+    from . import __version__
+
+    return {"waddington": __version__, "torch": str(torch.__version__), "numpy": np.__version__}
