@@ -54,6 +54,22 @@ lint_r() {
         -e 'if (length(lints)) { print(lints); quit(status = 1) }'
 }
 
+# Writes man/ and NAMESPACE anew in a copy; what is in the repository must be the same.
+fresh_man() {
+    local copy="$work/roxygen" have written
+    have="$(rscript -e 'cat(as.character(packageVersion("roxygen2")))')"
+    written="$(sed -n 's/^RoxygenNote: *//p' DESCRIPTION)"
+    if [ "$have" != "$written" ]; then
+        echo "Not compared: they were written by roxygen2 $written, this is $have."
+        return 0
+    fi
+    mkdir "$copy"
+    cp -R DESCRIPTION NAMESPACE R man "$copy"
+    (cd "$copy" && rscript -e 'suppressMessages(roxygen2::roxygenise(load_code = "source"))') >/dev/null
+    diff -r NAMESPACE "$copy/NAMESPACE" && diff -r man "$copy/man" ||
+        { echo "Stale: run roxygen2::roxygenise()."; return 1; }
+}
+
 # Reads the two counts from pytest's own report, so that nothing depends on its closing line.
 test_python() {
     local status=0
@@ -106,6 +122,7 @@ bioc_check() {
 
 step "Lint: ruff" lint_python
 step "Lint: lintr" lint_r
+step "R: man pages are fresh" fresh_man
 step "Python: pytest" test_python
 step "R: R CMD build" build_r
 step "R: R CMD check with testthat" check_r
