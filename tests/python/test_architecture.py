@@ -21,8 +21,8 @@ PACKAGE = ROOT / "python" / "waddington"
 ROOMS = (
     "errors parts contracts trace schedules optim cells minibatches conditions kernels layers "
     "latents likelihoods coders fusions terms opponents recipe network players devices scores "
-    "checks model trainer checkpoint readers recipes fit verbs keras simulate metrics datasets bridge "
-    "__main__"
+    "checks model trainer checkpoint readers recipes fit verbs keras simulate metrics datasets "
+    "bridge __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3
