@@ -111,20 +111,17 @@ def _means(trainer: Trainer) -> Means:
 
 
 def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
-    for k, v in trainer.network.state_dict().items():
-        yield f"network/{k}", v
-    for k, v in trainer._best.items():
-        yield f"best/{k}", torch.from_numpy(np.asarray(v))
-    for i, net in enumerate(trainer.opponents):
-        for k, v in net.state_dict().items():
-            yield f"opponent{i}/{k}", v
-    for i, player in enumerate(trainer.players):
-        for k, v in player.optimiser.state().items():
-            yield f"player{i}/{k}", v
-    for k, (total, _) in _means(trainer).sums.items():
-        yield f"means/{k}", total
-    for i, state in enumerate(trainer.random.state):
-        yield f"random/{i}", state
+    groups = {
+        "network": trainer.network.state_dict(),
+        "best": {k: torch.from_numpy(np.asarray(v)) for k, v in trainer._best.items()},
+        "means": {k: total for k, (total, _) in _means(trainer).sums.items()},
+        "random": {str(i): state for i, state in enumerate(trainer.random.state)},
+    }
+    groups |= {f"opponent{i}": o.state_dict() for i, o in enumerate(trainer.opponents)}
+    groups |= {f"player{i}": p.optimiser.state() for i, p in enumerate(trainer.players)}
+    for group, tensors in groups.items():
+        for k, v in tensors.items():
+            yield f"{group}/{k}", v
 
 
 def _group(tensors: dict[str, Tensor], group: str) -> Iterator[tuple[str, Tensor]]:

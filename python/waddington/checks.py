@@ -45,56 +45,56 @@ def check_view(cells: Cells, recipe: Recipe, view: str) -> list[str]:
     if head is not None:
         head(data)
     if getattr(recipe.head(view), "counts", False):
-        if (n := len(empty := np.flatnonzero(np.asarray(data.sum(1)).ravel() == 0))) == data.shape[
-            0
-        ]:
-            raise InputError(f"no cell has any {view} counts", "x")
-        if n:
-            names = listed(map(cells.name, empty), 3)
-            notes.append(
-                f"{n} of {len(cells)} cells have no {view} counts ({names}); leave them out"
-            )
-        if n := int((np.asarray((data != 0).sum(0)).ravel() == 0).sum()):
-            notes.append(
-                f"{n} of {data.shape[1]} {view} features have no counts in any cell; leave them out"
-            )
+        notes += _check_empty(cells, view)
+    return notes
+
+
+def _check_empty(cells: Cells, view: str) -> list[str]:
+    """Cells and features without a single count."""
+    data, notes = cells.views[view], []
+    empty = np.flatnonzero(np.asarray(data.sum(1)).ravel() == 0)
+    if len(empty) == len(cells):
+        raise InputError(f"no cell has any {view} counts", "x")
+    if n := len(empty):
+        names = listed(map(cells.name, empty), 3)
+        notes.append(f"{n} of {len(cells)} cells have no {view} counts ({names}); leave them out")
+    if n := int((np.asarray((data != 0).sum(0)).ravel() == 0).sum()):
+        of = f"{n} of {data.shape[1]} {view} features"
+        notes.append(f"{of} have no counts in any cell; leave them out")
     return notes
 
 
 def _check_covariates(cells: Cells, recipe: Recipe) -> list[str]:
     """Columns that the recipe reads: there, known for every cell, with more than one level."""
-    notes = []
-    for name in recipe.covariates:
-        if name not in cells.covariates:
-            raise InputError(
-                f"{recipe.name} reads the categorical covariate {name!r}; the data have "
-                f"{listed(cells.covariates) or 'none'}",
-                name,
-            )
-        column = cells.covariates[name]
-        unknown, levels = int((column == "").sum()), np.unique(column[column != ""])
-        if unknown and name not in recipe.labels:
-            raise InputError(
-                f"{name!r} is unknown for {unknown} of {len(cells)} cells; "
-                "leave them out, or give them a level of their own",
-                name,
-            )
-        if len(levels) == 0:
-            raise InputError(f"{name!r} is unknown for every cell", name)
-        if len(levels) == 1:
-            notes.append(
-                f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"
-            )
-    for name in recipe.numbers:
-        if name not in cells.values:
-            raise InputError(
-                f"{recipe.name} reads the continuous covariate {name!r}; the data have "
-                f"{listed(cells.values) or 'none'}",
-                name,
-            )
+    kinds = {"categorical": (recipe.covariates, cells.covariates)}
+    kinds["continuous"] = (recipe.numbers, cells.values)
+    for kind, (names, columns) in kinds.items():
+        for name in names:
+            if name not in columns:
+                have = listed(columns) or "none"
+                told = f"{recipe.name} reads the {kind} covariate {name!r}; the data have {have}"
+                raise InputError(told, name)
+    notes = [note for k in recipe.covariates for note in _check_levels(cells, recipe, k)]
     if any(_sized(d) for d in recipe.decoders) and cells.size_factor is None:
         raise InputError(f"{recipe.name} needs size factors; give size_factor=", "size_factor")
     return notes
+
+
+def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
+    """One categorical covariate."""
+    column = cells.covariates[name]
+    unknown, levels = int((column == "").sum()), np.unique(column[column != ""])
+    if len(levels) == 0:
+        raise InputError(f"{name!r} is unknown for every cell", name)
+    if unknown and name not in recipe.labels:
+        raise InputError(
+            f"{name!r} is unknown for {unknown} of {len(cells)} cells; "
+            "leave them out, or give them a level of their own",
+            name,
+        )
+    if len(levels) == 1:
+        return [f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"]
+    return []
 
 
 def _sized(decoder: object) -> bool:

@@ -40,7 +40,7 @@ def train(
         recipe: One of `waddington.recipes`; None is `scvi()`.
         layer: The layer of an AnnData that has the data; None is X.
         size_factor: A column of obs, for recipes whose library is "size_factor".
-        epochs: Passes over the cells; this and the next three, if given, replace what the recipe says.
+        epochs: Passes over the cells; this and the next three replace what the recipe says.
         batch_size: Cells per update.
         learning_rate: The learning rate, or the peak of its schedule.
         patience: Epochs without a better held-out objective before training stops.

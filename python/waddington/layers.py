@@ -21,9 +21,9 @@ from .trace import Trace
 
 ACTIVATIONS = {
     "elu": F.elu, "exponential": torch.exp, "gelu": F.gelu, "leaky_relu": F.leaky_relu,
-    "linear": lambda h: h, "log_softmax": lambda h: h.log_softmax(-1), "relu": torch.relu, "selu": F.selu, "sigmoid": torch.sigmoid,
-    "softmax": lambda h: h.softmax(-1), "softplus": F.softplus, "softsign": F.softsign,
-    "swish": F.silu, "tanh": torch.tanh,
+    "linear": lambda h: h, "log_softmax": lambda h: h.log_softmax(-1), "relu": torch.relu,
+    "selu": F.selu, "sigmoid": torch.sigmoid, "softmax": lambda h: h.softmax(-1),
+    "softplus": F.softplus, "softsign": F.softsign, "swish": F.silu, "tanh": torch.tanh,
 }  # fmt: skip
 NORMS = {"batch": lambda n: nn.BatchNorm1d(n, eps=1e-3, momentum=0.01), "layer": nn.LayerNorm}
 

@@ -41,7 +41,7 @@ class Flip:
 
 @part
 class Fool:
-    """Tell the levels apart; the network wants the opponent to find the other levels equally likely."""
+    """Tell the levels apart; the network makes all levels but the true one equally likely."""
 
     def outputs(self, against: str, dims: Dims) -> int:
         return sum(dims.levels[against])

@@ -122,7 +122,7 @@ class OneCycle:
 
 @part
 class Plateau:
-    """`start`, times `factor` each time the held-out objective has not improved in `patience` epochs."""
+    """`start`, times `factor` whenever `patience` epochs brought no better held-out objective."""
 
     start: float = 1e-3
     factor: float = 0.6

@@ -1,4 +1,4 @@
-"""How good a network is: its terms on cells it was not trained on, and what to compare them with."""
+"""How good a network is: its terms on cells it was not trained on, and what to compare with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .cells import Cells, Rows
+from .cells import Cells, Levels, Rows
 from .devices import Random
 from .minibatches import CPU, Coded, minibatches
 from .network import Network
@@ -68,6 +68,19 @@ def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> d
         trivial = _trivial(recipe, trained, held_out)
         found["trivial_nll"] = sum(trivial[v] for v in views)
     return found
+
+
+def lends(data: Coded, train: np.ndarray, levels: Levels) -> dict[str, Any]:
+    """What imagined cells borrow: quantiles of the library, and covariates as they occur."""
+    few = train[:: max(1, -(-len(train) // 1000))]
+    library = {
+        k: np.quantile(np.asarray(x[few].sum(1)), np.linspace(0, 1, 101)).round(2).tolist()
+        for k, x in data.cells.views.items()
+    }
+    columns = [data.codes[k].numpy()[few] for k in levels]
+    columns += [v[few, 0] for v in data.cells.values.values() if v.shape[1] == 1]
+    profiles = np.column_stack(columns).tolist() if columns else [[]] * len(few)
+    return {"library": library, "profiles": profiles}
 
 
 def _scored(recipe: Recipe, decoder: Any, cells: Cells) -> bool:

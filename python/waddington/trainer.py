@@ -17,14 +17,14 @@ from .cells import Cells, Dims, Minibatch
 from .checks import check_training
 from .devices import Random, computing, default_threads, resolve
 from .errors import InputError, TrainingError, listed
-from .minibatches import Coded, cut, minibatches, shuffled
 from .layers import check_choice
+from .minibatches import Coded, cut, minibatches, shuffled
 from .model import Model, load_weights, weights_of
 from .network import Network
 from .players import Means, Player, set_mode
 from .recipe import Phase, Recipe
 from .schedules import Clock, at
-from .scores import broken_cells, evaluate, extremes, report, sample_of
+from .scores import broken_cells, evaluate, extremes, lends, report, sample_of
 from .terms import losses, objective, weighted
 from .trace import Trace
 
@@ -129,7 +129,7 @@ class Trainer:
             "precision": self.precision, "epochs": self.epoch, "best_epoch": self.best_epoch,
             "updates": self.step, "why": self.why, "n_cells": len(self.train),
             "n_held_out": len(self.held), "warnings": list(self.warnings), **found,
-            "versions": _versions(),
+            **lends(self.data, self.train, self.levels), "versions": _versions(),
         }  # fmt: skip
         return Model(
             self.recipe, dict(self._best), self.features, self.levels, tuple(self.history), record
@@ -182,7 +182,7 @@ class Trainer:
         self.network.to(self.device)
 
     def _run(self) -> Iterator[None]:
-        """Phases, epochs, steps; all state is in attributes, so that a run can be taken up again."""
+        """Phases, epochs, steps; all state is in attributes, so that a run can be resumed."""
         while self.phase < len(self.recipe.phases):
             phase = self.recipe.phases[self.phase]
             length = phase.length(len(self.train))
@@ -310,7 +310,8 @@ class Trainer:
         network = self.network.cpu()
         culprits = broken_cells(network, self.recipe, self.data, self.train)
         if culprits:
-            cause = f"the data of {len(culprits)} cells are the cause: {listed(map(self.data.cells.name, culprits), 3)}"
+            names = listed(map(self.data.cells.name, culprits), 3)
+            cause = f"the data of {len(culprits)} cells are the cause: {names}"
         else:
             cause = (
                 f"the last good weights can score every cell, so a step was too large: lower "

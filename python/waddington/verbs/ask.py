@@ -1,0 +1,106 @@
+"""How a verb is asked: what it needs of a model, and its answer a block of cells at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..cells import Cells, Minibatch
+from ..errors import InputError, listed
+from ..minibatches import Coded, minibatches
+from ..model import Model
+from ..network import Network
+from ..readers import query_cells
+from ..recipe import Recipe
+
+NEEDS: dict[str, tuple[Callable[[Recipe], Any], str]] = {
+    "encoder": (lambda r: r.encoders, "it has no encoder; it only generates"),
+    "decoder": (lambda r: r.views and r.decoders, "it decodes no data"),
+    "prior": (lambda r: r.latent.prior, "its latent space has no prior"),
+    "terms": (lambda r: r.terms, "it has no likelihood"),
+    "classifier": (lambda r: r.labels, "it predicts no labels"),
+    "conditions": (lambda r: r.conditions, "it was trained without covariates"),
+}
+"""By name: whether a recipe has it, and what a user reads if it does not."""
+VERBS: dict[str, tuple[str, ...]] = {}
+"""What each verb needs."""
+BLOCK = 2048
+"""Cells asked at a time."""
+
+
+def verb(*needs: str) -> Callable:
+    """A function of a model and data as a verb.
+
+    The data reach it as Cells that match the model; a model that lacks what the verb needs is
+    refused by name.
+    """
+
+    def decorate(f: Callable) -> Callable:
+        VERBS[f.__name__] = needs
+
+        @wraps(f)
+        def checked(model: Model, data: Any = None, *args: Any, **options: Any) -> Any:
+            if reason := why_not(model, f.__name__):
+                told = f"{f.__name__}() can't be asked of a {model.recipe.name} model: {reason}"
+                raise InputError(told, "model")
+            cells = None if data is None else query_cells(data, model, options.pop("layer", None))
+            return f(model, cells, *args, **options)
+
+        return checked
+
+    return decorate
+
+
+def why_not(model: Model, name: str) -> str | None:
+    """The reason why a verb can't be asked of a model, or None.
+
+    Raises:
+        InputError: If there is no such verb.
+    """
+    if name not in VERBS:
+        raise InputError(
+            f"there is no verb {name!r}; there are {listed(sorted(VERBS), 99)}", "name"
+        )
+    reasons = [NEEDS[need][1] for need in VERBS[name] if not NEEDS[need][0](model.recipe)]
+    return reasons[0] if reasons else None
+
+
+def codes_of(model: Model, levels: Mapping[str, str]) -> dict[str, int]:
+    """Codes by covariate, from levels by covariate.
+
+    Raises:
+        InputError: If the model does not know a covariate or a level.
+    """
+    codes = {}
+    for name, level in levels.items():
+        if name not in model.levels:
+            known = listed(model.levels) or "none"
+            raise InputError(f"the model has no covariate {name!r}; it has {known}", name)
+        known = sum(model.levels[name], ())
+        if str(level) not in known:
+            raise InputError(f"{name!r} has no level {level!r}; it has {listed(known, 10)}", name)
+        codes[name] = known.index(str(level))
+    return codes
+
+
+@torch.no_grad()
+def each(
+    model: Model,
+    cells: Cells,
+    ask: Callable[[Network, Minibatch], Tensor],
+    size: int = BLOCK,
+) -> np.ndarray:
+    """The answers of all cells, written block by block into one array, (cells, ...)."""
+    out, at = np.zeros((0, 0), np.float32), 0
+    for m in minibatches(Coded.of(cells, model.levels), model.levels, size):
+        answer = ask(model.network, m).numpy()
+        if at == 0:
+            out = np.empty((len(cells), *answer.shape[1:]), answer.dtype)
+        out[at : at + len(m)] = answer
+        at += len(m)
+    return out
