@@ -1,0 +1,96 @@
+# New data for a trained model: which assay, which genes, which columns.
+
+# A query: the cells in Python, and what R needs to dress the answer.
+.query <- function(x, model, assay.type, covariates, call,
+        extra = list()) {
+    .checkModel(model, call)
+    x <- .asSCE(x)
+    counts <- .countsOf(x, .assayOfModel(assay.type, model), NULL, call)
+    .checkHasGenes(counts, model, call)
+    handle <- .handle(model, call)
+    needs <- .callBridge("needs_of", handle, call = call)
+    values <- .moreColumns(x, covariates, call)
+    columns <- .readColumns(x, needs, values, call)
+    .checkLevels(columns$categorical, model, call)
+    columns$categorical <- c(columns$categorical, extra)
+    list(
+        handle = handle, cells = .toCells(counts, columns, call),
+        names = colnames(counts), n = ncol(counts)
+    )
+}
+
+.checkLevels <- function(columns, model, call) {
+    for (name in intersect(names(columns), names(model@levels))) {
+        .checkLevel(unique(columns[[name]]), name, model, name, call)
+    }
+}
+
+# The assay that the model was trained on, unless another is asked for.
+.assayOfModel <- function(assay.type, model) {
+    if (!is.null(assay.type)) {
+        return(assay.type)
+    }
+    trained <- model@record$assay
+    if (is.null(trained)) "counts" else trained
+}
+
+# The covariate that `batch` or `condition` stands for in a model.
+.covariateOf <- function(model, role, call) {
+    known <- names(model@levels)
+    named <- model@record$roles[[role]]
+    if (length(named) == 1L) {
+        return(named)
+    }
+    if (role %in% known) {
+        return(role)
+    }
+    if (length(known) == 1L && !length(named)) {
+        return(known)
+    }
+    .abort(c(
+        "{.arg model} does not say which covariate is the {role}.",
+        i = if (length(known)) {
+            "Name it, as in {.code as_if = list({known[1L]} = ...)}; it knows {.val {known}}."
+        } else {
+            "It was trained without covariates."
+        }
+    ), class = "unknown_covariate", call = call)
+}
+
+# Counterfactual levels by covariate, as the core wants them.
+.asIf <- function(model, batch, condition, as_if, call) {
+    as_if <- as.list(as_if)
+    if (length(as_if) && !rlang::is_named(as_if)) {
+        .abort(
+            "{.arg as_if} must be a named list, such as {.code list(donor = \"101\")}.",
+            call = call
+        )
+    }
+    given <- list(batch = batch, condition = condition)
+    for (role in names(given)[!vapply(given, is.null, NA)]) {
+        as_if[[.covariateOf(model, role, call)]] <- given[[role]]
+    }
+    unknown <- setdiff(names(as_if), names(model@levels))
+    if (length(unknown)) {
+        .abort(c(
+            "{.arg model} has no covariate {.val {unknown}}.",
+            i = if (length(model@levels)) {
+                "It knows {.val {names(model@levels)}}."
+            } else {
+                "It was trained without covariates."
+            }
+        ), class = "unknown_covariate", call = call)
+    }
+    Map(function(level, name) .oneLevel(level, name, model, call),
+        as_if, names(as_if))
+}
+
+.oneLevel <- function(level, name, model, call) {
+    if (length(level) != 1L || is.na(level)) {
+        .abort(
+            "One level of {.field {name}} is wanted, not {length(level)}.",
+            class = "wrong_length", call = call
+        )
+    }
+    .checkLevel(level, name, model, name, call)
+}

@@ -1,0 +1,26 @@
+# What happens when the package is loaded: almost nothing. Python does not
+# start and nothing is downloaded until a verb needs it.
+
+.state <- new.env(parent = emptyenv())
+
+.onLoad <- function(libname, pkgname) {
+    own <- Sys.getenv("WADDINGTON_PYTHON")
+    if (nzchar(own) && !nzchar(Sys.getenv("RETICULATE_PYTHON"))) {
+        Sys.setenv(RETICULATE_PYTHON = own)
+    }
+    .requirePython()
+    invisible()
+}
+
+# Newer versions of reticulate provide packages by themselves if they are told
+# which. They are told only where nobody chose a Python.
+.requirePython <- function() {
+    chosen <- nzchar(Sys.getenv("RETICULATE_PYTHON")) ||
+        file.exists(.managedPython())
+    require <- get0(
+        "py_require", asNamespace("reticulate"), mode = "function"
+    )
+    if (!is.null(require) && !chosen) {
+        require(.pythonPackages(), python_version = ">=3.10")
+    }
+}
