@@ -24,8 +24,11 @@ def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
 
 
 def dense_is_faster(rows: Rows) -> bool:
-    """Whether a dense copy and a matrix product beat the walk over what is stored."""
-    return len(rows.values) > 0.25 * len(rows) * rows.n_features
+    """Whether a dense copy and a matrix product beat the walk over what is stored.
+
+    Measured with 128 units: at 27 % stored the walk still takes 0.85 of the time.
+    """
+    return len(rows.values) > 0.33 * len(rows) * rows.n_features
 
 
 class _SparseLinear(torch.autograd.Function):

@@ -160,21 +160,22 @@ def _gradients(
 ) -> _Gradients:
     """Gradients, overwriting the dense pass; `size` is the library that is shared out, or None."""
     theta, ratio, log_growth, extra = dense
-    falls = ratio / (ratio + 1)
+    falls = ratio + 1
+    torch.div(ratio, falls, out=falls)
     x = counts.values.to(ratio.dtype)
     rises = x * (1 - pick(falls, counts))
     d_theta = torch.sub(falls, log_growth, out=log_growth)
     if extra is not None:
         real = 1 - extra
         falls.mul_(real), d_theta.mul_(real)
-    total = by_cell(rises, counts).sub_(_times(falls, theta))
+    d_rate = by_cell(rises, counts).sub_(_times(falls, theta))
     if size is not None:
-        falls.addcmul_(ratio, (total[:, None] / size))
+        falls.addcmul_(ratio, d_rate[:, None] / size)
     d_logits = falls.mul_(theta).neg_()
     d_logits.view(-1).scatter_add_(0, place(counts), rises)
     stored = pick(theta, counts) * slopes - rises
     d_zero = None if extra is None else extra.sub_(prior)
-    return _Gradients(d_logits, d_theta, stored, total, d_zero)
+    return _Gradients(d_logits, d_theta, stored, d_rate, d_zero)
 
 
 def _save(ctx: Any, dense: _Dense, gradients: _Gradients, library: Tensor | None) -> None:
