@@ -29,9 +29,8 @@ def check_training(cells: Cells, recipe: Recipe) -> list[str]:
     notes += _check_covariates(cells, recipe)
     size = recipe.phases[-1].batch_size
     if len(cells) < size:
-        notes.append(
-            f"there are fewer cells ({len(cells)}) than batch_size ({size}); every update uses all of them"
-        )
+        few = f"there are fewer cells ({len(cells)}) than batch_size ({size})"
+        notes.append(f"{few}; every update uses all of them")
     return notes
 
 
