@@ -53,10 +53,9 @@ def zinb(
     share: bool,
 ) -> Tensor:
     """As `nb`, with extra zeros of probability sigmoid(zero_logits), (cells, genes)."""
-    log_theta = whole(log_theta).clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)
-    if zero_logits is not None:
-        zero_logits = whole(zero_logits).clamp(min=-ZERO_LOGIT_LIMIT)
-    inputs = (whole(logits), log_theta.reshape(-1, counts.n_features), zero_logits, library)
+    log_theta = whole(log_theta).reshape(-1, counts.n_features)
+    zero_logits = None if zero_logits is None else whole(zero_logits)
+    inputs = (whole(logits), log_theta, zero_logits, library)
     return _NegativeBinomial.apply(*inputs, _Given(counts, share, wanted(*inputs)))
 
 
@@ -104,6 +103,7 @@ class _NegativeBinomial(torch.autograd.Function):
         given: _Given,
     ) -> Tensor:
         counts, share, keep = given
+        log_theta = log_theta.clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)  # no slope left beyond
         with exact(logits):
             dense, stored, slopes = _dense_pass(logits, log_theta, library, counts, share)
             if zero_logits is None:
@@ -146,6 +146,7 @@ def _extra_zeros(
     zero_logits: Tensor, dense: _Dense, stored: Tensor, counts: Rows
 ) -> tuple[Tensor, Tensor, _Dense]:
     """log p if all were zeros, and the prior of extra ones; mends `stored`, the rest."""
+    zero_logits = zero_logits.clamp(min=-ZERO_LOGIT_LIMIT)
     prior = zero_logits.sigmoid()
     extra = torch.addcmul(zero_logits, dense.log_growth, dense.theta).sigmoid_()
     log_p = (prior / extra).log_().sum(-1)
@@ -165,8 +166,9 @@ def _gradients(
     x = counts.values.to(ratio.dtype)
     rises = x * (1 - pick(falls, counts))
     d_theta = torch.sub(falls, log_growth, out=log_growth)
+    d_zero = None if extra is None else torch.sub(extra, prior, out=prior)
     if extra is not None:
-        real = 1 - extra
+        real = extra.neg_().add_(1)
         falls.mul_(real), d_theta.mul_(real)
     d_rate = by_cell(rises, counts).sub_(_times(falls, theta))
     if size is not None:
@@ -174,7 +176,6 @@ def _gradients(
     d_logits = falls.mul_(theta).neg_()
     d_logits.view(-1).scatter_add_(0, place(counts), rises)
     stored = pick(theta, counts) * slopes - rises
-    d_zero = None if extra is None else extra.sub_(prior)
     return _Gradients(d_logits, d_theta, stored, d_rate, d_zero)
 
 
