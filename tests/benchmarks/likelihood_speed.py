@@ -108,16 +108,21 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     rows = simulated(args.cells, args.genes, args.density)
+    print(f"C active: {kernels.status()['active']} ({kernels.status()['why']})")
     print(f"{args.cells} cells, {args.genes} genes, {args.density:.0%} non-zero; CPU ms per step")
     for name, (plain, fast, leaves) in cases(rows).items():
-        times: dict[str, list[float]] = {"plain": [], "torch": []}
+        times: dict[str, list[float]] = {"plain": [], "torch": [], "C": []}
         for _ in range(args.repeats + 5):
             times["plain"].append(step(plain, leaves, rows))
+            kernels.use(False)
             times["torch"].append(step(fast, leaves, rows))
+            kernels.use(None)
+            times["C"].append(step(fast, leaves, rows))
         ms = {k: 1000 * statistics.median(v[5:]) for k, v in times.items()}
         print(
-            f"{name:13s} plain {ms['plain']:7.2f}  torch {ms['torch']:7.2f}  "
-            f"plain/torch {ms['plain'] / ms['torch']:5.2f}"
+            f"{name:13s}" + "".join(f" {k} {v:7.2f} " for k, v in ms.items()),
+            f"plain/torch {ms['plain'] / ms['torch']:5.2f}  plain/C {ms['plain'] / ms['C']:5.2f}"
+            f"  torch/C {ms['torch'] / ms['C']:5.2f}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from .bernoulli import bernoulli
 from .linear import sparse_linear
+from .native import status, use
 from .negative_binomial import log_means, nb, zinb
 from .poisson import multinomial, poisson
 from .special import gamma_steps
@@ -14,5 +15,7 @@ __all__ = [
     "nb",
     "poisson",
     "sparse_linear",
+    "status",
+    "use",
     "zinb",
 ]

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
+from .native import able
+from .native_counts import NativeCounts
 from .special import by_cell, gamma_steps, log_factorial, pick, place, wanted, whole
 
 LOG_THETA_LIMIT = 20.0
@@ -56,7 +58,9 @@ def zinb(
     log_theta = whole(log_theta).reshape(-1, counts.n_features)
     zero_logits = None if zero_logits is None else whole(zero_logits)
     inputs = (whole(logits), log_theta, zero_logits, library)
-    return _NegativeBinomial.apply(*inputs, _Given(counts, share, wanted(*inputs)))
+    native = able(*inputs, counts.values) and counts.indices.dtype == torch.int64
+    function = NativeCounts if native else _NegativeBinomial
+    return function.apply(*inputs, _Given(counts, share, wanted(*inputs)))
 
 
 def log_means(logits: Tensor, library: Tensor | None, share: bool) -> Tensor:
