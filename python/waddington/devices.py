@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -56,8 +56,9 @@ def computing(device: torch.device, threads: int, precision: str) -> Iterator[No
     torch.set_num_threads(threads)
     if half and device.type == "cpu":
         torch.set_float32_matmul_precision("medium")
+    cast = half and device.type in ("cuda", "mps")
     try:
-        with torch.autocast(device.type, torch.bfloat16, half and device.type in ("cuda", "mps")):
+        with torch.autocast(device.type, torch.bfloat16) if cast else nullcontext():
             yield
     finally:
         torch.set_num_threads(before[0])
