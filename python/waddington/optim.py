@@ -156,16 +156,23 @@ class NadamState(Optimiser):
     """See `Nadam`; momentum decay 0.004, as in the paper."""
 
     names = ("mean", "square")
+    product, counted = 1.0, 0
 
     def _momentum(self, step: int) -> float:
         return self.spec.betas[0] * (1 - 0.5 * 0.96 ** (step * 0.004))
+
+    def _momenta(self) -> float:
+        """The product of the momenta of all steps so far."""
+        while self.counted < self.steps:
+            self.counted += 1
+            self.product *= self._momentum(self.counted)
+        return self.product
 
     def update(
         self, p: list[Tensor], g: list[Tensor], s: Mapping[str, list[Tensor]], lr: float
     ) -> None:
         (b1, b2), t = self.spec.betas, self.steps
-        now, later = self._momentum(t), self._momentum(t + 1)
-        product = math.prod(self._momentum(i) for i in range(1, t + 1))
+        now, later, product = self._momentum(t), self._momentum(t + 1), self._momenta()
         torch._foreach_lerp_(s["mean"], g, 1 - b1)
         torch._foreach_mul_(s["square"], b2)
         torch._foreach_addcmul_(s["square"], g, g, 1 - b2)
