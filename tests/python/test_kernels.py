@@ -12,7 +12,18 @@ from waddington.cells import Rows
 from waddington.kernels.special import gamma_steps
 
 CELLS, GENES = 7, 11
+ENGINES = ["torch", "C"]
 MODES = list(itertools.product(["gene", "cell"], ["observed", "size", "none"]))
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """Runs a test with torch, and with C where it can be compiled."""
+    if request.param == "C" and not kernels.status()["active"]:
+        pytest.skip(f"no C kernels: {kernels.status()['why']}")
+    kernels.use(request.param == "C")
+    yield request.param
+    kernels.use(None)
 
 
 def rows(matrix, dtype=torch.float64):
@@ -112,11 +123,12 @@ def test_values_and_gradients_are_those_of_the_plain_formula(family, theta, libr
 
 @pytest.mark.parametrize("family", FAST)
 @pytest.mark.parametrize(("theta", "library"), MODES)
-def test_float32_agrees_with_float64(family, theta, library):
+@pytest.mark.parametrize("equal", [True, False])
+def test_float32_agrees_with_float64(engine, family, theta, library, equal):
     cells, genes = 16, 200
     given = inputs(theta, library, torch.float32, cells=cells, genes=genes)
     data = counts(2, cells, genes, torch.float32)
-    weights = torch.full((cells,), -1 / cells)
+    weights = torch.full((cells,), -1 / cells) if equal else torch.linspace(-1, 2, cells)
     doubled = [v.double() if isinstance(v, torch.Tensor) else v for v in given]
     fast, fast_grads = value_and_gradients(FAST[family], given, data, weights)
     exact = Rows(data.indptr, data.indices, data.values.double(), genes)
@@ -172,7 +184,7 @@ def test_multinomial_and_bernoulli_are_the_plain_formulas():
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-11, atol=1e-12)
 
 
-def test_one_cell_with_theta_per_gene_and_per_cell_are_the_same():
+def test_one_cell_with_theta_per_gene_and_per_cell_are_the_same(engine):
     given, data = inputs("gene", "observed", cells=1), rows(counts().dense()[1:2].numpy())
     value, grads = value_and_gradients(FAST["nb"], given, data, torch.ones(1))
     want, want_grads = value_and_gradients(PLAIN["nb"], given, data, torch.ones(1))
@@ -200,7 +212,7 @@ def _summed(theta, x):
 
 @pytest.mark.parametrize("family", ["nb", "zinb"])
 @pytest.mark.parametrize("log_theta", [-200.0, -30.0, 12.0, 30.0, 200.0])
-def test_extreme_dispersions_stay_finite_and_near_their_limit(family, log_theta):
+def test_extreme_dispersions_stay_finite_and_near_their_limit(engine, family, log_theta):
     logits, _, zeros, size, share = inputs("gene", "observed", torch.float32)
     data = counts(dtype=torch.float32)
     given = (logits, torch.full((1, GENES), log_theta), zeros, size, share)
@@ -213,7 +225,7 @@ def test_extreme_dispersions_stay_finite_and_near_their_limit(family, log_theta)
 
 
 @pytest.mark.parametrize("family", FAST)
-def test_extreme_data_and_logits_stay_finite(family):
+def test_extreme_data_and_logits_stay_finite(engine, family):
     logits, log_theta, zeros, size, share = inputs("gene", "observed", torch.float32)
     x = counts().dense().numpy()
     x[1, 2] = 1e6
@@ -238,18 +250,29 @@ def test_extreme_data_and_logits_stay_finite(family):
 
 
 @pytest.mark.parametrize("family", FAST)
-@pytest.mark.parametrize("where", ["logits", "log_theta", "data"])
-def test_what_is_not_a_number_is_not_hidden(family, where):
-    given, data = list(inputs("gene", "observed")), counts()
-    if family == "poisson" and where == "log_theta":
+@pytest.mark.parametrize("where", ["logits", "log_theta", "zeros", "library", "data"])
+@pytest.mark.parametrize("theta", ["gene", "cell"])
+def test_what_is_not_a_number_is_not_hidden(engine, family, where, theta):
+    used = {"nb": ("log_theta",), "zinb": ("log_theta", "zeros"), "poisson": ()}[family]
+    if where not in ("logits", "library", "data", *used):
         return
+    given, data = list(inputs(theta, "observed", torch.float32)), counts(dtype=torch.float32)
     if where == "data":
         data = data.map(lambda v: v.index_fill(0, torch.tensor([0]), float("nan")))
     else:
-        given[where == "log_theta"][-1, 3] = float("nan")
+        given[["logits", "log_theta", "zeros", "library"].index(where)][-1] = float("nan")
     value, grads = value_and_gradients(FAST[family], given, data, torch.ones(CELLS))
     assert value.isnan().any()
     assert any(g.isnan().any() for g in grads if g is not None)
+
+
+@pytest.mark.parametrize("family", ["nb", "zinb"])
+def test_an_overflow_is_not_hidden(engine, family):
+    given, data = list(inputs("gene", "none", torch.float32)), counts(dtype=torch.float32)
+    given[0][1, 2] = 200.0
+    value, grads = value_and_gradients(FAST[family], given, data, torch.ones(CELLS))
+    assert not value[1].isfinite()
+    assert not grads[0].isfinite().all()
 
 
 @pytest.mark.parametrize("family", FAST)
@@ -284,7 +307,7 @@ def test_gradients_are_made_only_if_wanted():
 
 @pytest.mark.parametrize("density", [0.05, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sparse_linear_is_the_dense_product(density, dtype):
+def test_sparse_linear_is_the_dense_product(engine, density, dtype):
     rng = np.random.default_rng(4)
     x = rng.random((9, 40)) * (rng.random((9, 40)) < density)
     x[3] = 0

@@ -9,6 +9,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
+from . import native
+
+CACHED = 1 << 20
+"""Weights that processors keep near; to read more of them than once takes longest."""
 
 
 def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
@@ -34,13 +38,18 @@ def dense_is_faster(rows: Rows) -> bool:
 class _SparseLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, rows: Rows) -> Tensor:
-        ctx.rows = rows
+        ctx.rows, ctx.native = rows, native.able(weight, rows.values, rows.indices)
+        if ctx.native and weight.numel() > CACHED:
+            return native.linear(rows, weight)
         return _bag(weight, rows.indptr, rows.indices, rows.values)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        return _bag(upstream.contiguous(), *ctx.rows.csc), None
+        upstream = upstream.contiguous()
+        if ctx.native and native.able(upstream):
+            return native.linear_gradient(ctx.rows, upstream), None
+        return _bag(upstream, *ctx.rows.csc), None
 
 
 def _bag(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:

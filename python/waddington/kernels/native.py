@@ -21,6 +21,7 @@ from .build import BuildError, library
 from .special import kept
 
 OFF = ("off", "0", "no", "false", "torch")
+TYPES = (torch.float32, torch.int64)
 POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -126,6 +127,22 @@ def threads() -> int:
 def by_feature(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     """The stored values by feature: starts (features + 2,), rows and values; made once."""
     return kept(rows, "native_by_feature", lambda: _by_feature(rows))
+
+
+def linear(rows: Rows, weight: Tensor) -> Tensor:
+    """Rows times weight (features, units), reading the weight once; (cells, units)."""
+    out = torch.empty(len(rows), weight.shape[1])
+    sizes, given = (len(rows), *weight.shape), (*by_feature(rows), weight, out)
+    loaded().wad_linear(*sizes, *map(address, given), threads())
+    return out
+
+
+def linear_gradient(rows: Rows, upstream: Tensor) -> Tensor:
+    """Gradient of the weight of `linear`, (features, units), from upstream (cells, units)."""
+    out = torch.empty(rows.n_features, upstream.shape[1])
+    given = (*by_feature(rows), upstream, out)
+    loaded().wad_linear_gradient(*out.shape, *map(address, given), threads())
+    return out
 
 
 def _by_feature(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:

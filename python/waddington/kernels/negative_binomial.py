@@ -27,8 +27,8 @@ from .special import by_cell, gamma_steps, log_factorial, pick, place, wanted, w
 
 LOG_THETA_LIMIT = 20.0
 """Beyond exp(20) a negative binomial is a Poisson, below exp(-20) all zeros, in any data."""
-ZERO_LOGIT_LIMIT = 60.0
-"""Below sigmoid(-60) there are no extra zeros; which of them are extra would be 0 / 0."""
+ZERO_LOGIT_LIMIT = 40.0
+"""Below sigmoid(-40) there are no extra zeros; which of them are extra would be 0 / 0."""
 
 
 def nb(
@@ -58,7 +58,7 @@ def zinb(
     log_theta = whole(log_theta).reshape(-1, counts.n_features)
     zero_logits = None if zero_logits is None else whole(zero_logits)
     inputs = (whole(logits), log_theta, zero_logits, library)
-    native = able(*inputs, counts.values) and counts.indices.dtype == torch.int64
+    native = able(*inputs, counts.values, counts.indices, counts.indptr)
     function = NativeCounts if native else _NegativeBinomial
     return function.apply(*inputs, _Given(counts, share, wanted(*inputs)))
 

@@ -6,7 +6,7 @@
 #include "vector.h"
 
 #define LOG_THETA_LIMIT 20.0f
-#define ZERO_LOGIT_LIMIT 60.0f
+#define ZERO_LOGIT_LIMIT 40.0f
 
 /* Cells, and where their log probabilities and the gradients of the weighted sum go.
  *
@@ -137,9 +137,9 @@ INLINE void dense_zinb(cell *c, const scratch *s) {
         float r = rate[g] * scale * inverse[g], u = 1.0f + r, i = 1.0f / u;
         float growth = vlog1p(r, u, i), t = r * i;
         float l = zero[g] < -ZERO_LOGIT_LIMIT ? -ZERO_LOGIT_LIMIT : zero[g];
-        float e = vexp(-l - theta[g] * growth);
-        float prior = 1.0f / (1.0f + vexp(-l)), extra = 1.0f / (1.0f + e), real = e * extra;
-        log_p += vlog((1.0f + e) * prior);
+        float e = vexp_below(-l - theta[g] * growth), a = 1.0f + e, b = 1.0f + vexp_below(-l);
+        float both = 1.0f / (a * b), extra = b * both, prior = a * both, real = e * extra;
+        log_p += vlog(a * prior);
         slope[g] += weight * theta[g] * (t - growth) * real;
         fall[g] = theta[g] * t * real;
         fallen += theta[g] * t * real;
@@ -179,13 +179,13 @@ INLINE void stored_zinb(cell *c, const scratch *s) {
         float r = rate[g] * c->scale / th, u = 1.0f + r, i = 1.0f / u, t = r * i;
         float growth = vlog1p(r, u, i), rise = x * i;
         float l = c->zero_logits[g] < -ZERO_LOGIT_LIMIT ? -ZERO_LOGIT_LIMIT : c->zero_logits[g];
-        float e = vexp(-l - th * growth), extra = 1.0f / (1.0f + e);
+        float e = vexp_below(-l - th * growth), extra = 1.0f / (1.0f + e);
         log_p += counted(x, th, u, c->logits[g] + c->shift, &gamma);
         log_p -= vlog(1.0f + e) + l + th * growth;
         fall[g] = th * t - rise;
         fallen += th * t * extra - rise;
         slope[g] += c->weight * (th * (t - growth) * extra + th * gamma - rise);
-        d_zero[g] = -1.0f / (1.0f + vexp(-l));
+        d_zero[g] = -1.0f / (1.0f + vexp_below(-l));
     }
     c->log_p = log_p;
     c->fallen = fallen;

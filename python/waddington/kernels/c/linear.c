@@ -16,23 +16,38 @@ void wad_by_feature(int64_t cells, int64_t features, const int64_t *indptr, cons
         }
 }
 
-/* out (units) = sum of x[k] * table[rows[k]] for n of them, four at a time. */
+/* Sixteen numbers anywhere in memory; compilers cut them to what the machine has. */
+typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
+#define BLOCK 64
+
+/* BLOCK units of `gather`, kept in registers. */
+INLINE void gather_block(int64_t n, const int32_t *rows, const float *x, const float *table,
+                         int64_t units, float *out) {
+    lanes a = {0}, b = {0}, c = {0}, d = {0};
+    for (int64_t k = 0; k < n; k++) {
+        const lanes *row = (const lanes *)(table + rows[k] * units);
+        a += x[k] * row[0];
+        b += x[k] * row[1];
+        c += x[k] * row[2];
+        d += x[k] * row[3];
+    }
+    lanes *to = (lanes *)out;
+    to[0] = a;
+    to[1] = b;
+    to[2] = c;
+    to[3] = d;
+}
+
+/* out (units) = sum of x[k] * table[rows[k]] for n of them. */
 INLINE void gather(int64_t n, const int32_t *rows, const float *x, const float *table,
                    int64_t units, float *out) {
-    memset(out, 0, sizeof(float) * units);
-    int64_t k = 0;
-    for (; k + 4 <= n; k += 4) {
-        const float *a = table + rows[k] * units, *b = table + rows[k + 1] * units;
-        const float *c = table + rows[k + 2] * units, *d = table + rows[k + 3] * units;
-        float p = x[k], q = x[k + 1], r = x[k + 2], s = x[k + 3];
+    int64_t at = 0;
+    for (; at + BLOCK <= units; at += BLOCK) gather_block(n, rows, x, table + at, units, out + at);
+    memset(out + at, 0, sizeof(float) * (units - at));
+    for (int64_t k = 0; k < n; k++) {
+        const float *row = table + rows[k] * units;
 #pragma omp simd
-        for (int64_t u = 0; u < units; u++) out[u] += p * a[u] + q * b[u] + r * c[u] + s * d[u];
-    }
-    for (; k < n; k++) {
-        const float *a = table + rows[k] * units;
-        float p = x[k];
-#pragma omp simd
-        for (int64_t u = 0; u < units; u++) out[u] += p * a[u];
+        for (int64_t u = at; u < units; u++) out[u] += x[k] * row[u];
     }
 }
 

@@ -25,10 +25,9 @@ typedef union {
     int32_t bits;
 } word;
 
-/* exp(x); infinite beyond 88.7, not below 1.6e-38. */
-INLINE float vexp(float x) {
+/* exp(x) for x <= 88; never below 1.6e-38. */
+INLINE float vexp_below(float x) {
     float in = x < -87.0f ? -87.0f : x;
-    in = in > 88.0f ? 88.0f : in;
     float n = __builtin_rintf(in * 1.44269504f);
     float r = in - n * 0.693359375f;
     r += n * 2.12194440e-4f;
@@ -41,7 +40,13 @@ INLINE float vexp(float x) {
     p = p * r * r + r + 1.0f;
     word scale;
     scale.bits = ((int32_t)n + 127) << 23;
-    return x > 88.7f ? INFINITY : p * scale.value;
+    return p * scale.value;
+}
+
+/* exp(x); infinite beyond 88. */
+INLINE float vexp(float x) {
+    float e = vexp_below(x > 88.0f ? 88.0f : x);
+    return x > 88.0f ? INFINITY : e;
 }
 
 /* log(x) for normal x > 0; not a number for an infinite x. */
