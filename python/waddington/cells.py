@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy import sparse
 from torch import Tensor
 
 from .errors import InputError, listed
+from .files import FileNames, backed, open_cells
+from .stream import FileRows
 
 Levels = Mapping[str, tuple[tuple[str, ...], ...]]
 """Levels of each covariate in groups: those of the first training, then one group per surgery."""
@@ -155,7 +158,7 @@ class Cells:
     """A data set: all that a model may see of it.
 
     Attributes:
-        views: CSR matrices by view, (cells, features).
+        views: CSR matrices by view, (cells, features), in memory or in a file.
         features: Feature names by view.
         covariates: One level per cell and categorical covariate, "" is unknown, (cells,).
         present: Which cells have a view, (cells,) bool; views left out are there for all.
@@ -164,7 +167,7 @@ class Cells:
         names: Names of the cells.
     """
 
-    views: Mapping[str, sparse.csr_matrix]
+    views: Mapping[str, sparse.csr_matrix | FileRows]
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     covariates: Mapping[str, np.ndarray] = field(default_factory=dict)
     present: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -198,7 +201,7 @@ class Cells:
             present=some(self.present),
             values=some(self.values),
             size_factor=None if self.size_factor is None else self.size_factor[index],
-            names=tuple(self.names[i] for i in index) if len(self.names) else (),
+            names=_named(self.names, index),
         )
 
     def levels(self) -> Levels:
@@ -264,7 +267,8 @@ class Cells:
         """Cells of one view, from a matrix and columns.
 
         Args:
-            x: Sparse or dense matrix, (cells, genes); sparse ones are not copied if CSR.
+            x: Sparse or dense matrix, (cells, genes); sparse ones are not copied if CSR, rows in
+                a file (FileRows) stay there.
             genes: Unique names of the genes; None numbers them.
             cells: Names of the cells, for messages.
             categorical: Levels by covariate, one per cell; "" is unknown.
@@ -287,7 +291,7 @@ class Cells:
             covariates={k: _strings(k, v) for k, v in categorical.items()},
             values={k: _numbers(k, v)[:, None] for k, v in continuous.items()},
             size_factor=None if size_factor is None else _positive("size_factor", size_factor),
-            names=() if cells is None else tuple(map(str, cells)),
+            names=_named(() if cells is None else cells),
         )
 
     @classmethod
@@ -314,8 +318,9 @@ class Cells:
                 raise InputError(
                     f"{column!r} is not a column of obs; it has {listed(adata.obs, 12)}", column
                 )
+        filed = layer is None and getattr(adata, "isbacked", False)
         return cls.from_arrays(
-            adata.X if layer is None else adata.layers[layer],
+            backed(adata) if filed else adata.X if layer is None else adata.layers[layer],
             adata.var_names,
             adata.obs_names,
             categorical={k: adata.obs[k] for k in categorical},
@@ -323,23 +328,67 @@ class Cells:
             size_factor=adata.obs[size_factor] if size_factor else None,
         )
 
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        layer: str | None = None,
+        raw: bool = False,
+        categorical: Sequence[str] = (),
+        continuous: Sequence[str] = (),
+        size_factor: str | None = None,
+    ) -> Cells:
+        """Cells of an .h5ad or 10x .h5 file, which stay there and are read when needed.
 
-def as_csr(x: Any) -> sparse.csr_matrix:
-    """Any matrix as CSR, without a copy if it is one already.
+        Args:
+            path: The file; its matrix must be stored by cell, or be dense.
+            layer: The layer of an .h5ad; None is X.
+            raw: Whether to take `raw` of an .h5ad in the place of X.
+            categorical: Columns of obs with levels.
+            continuous: Columns of obs with numbers.
+            size_factor: The column of obs with size factors.
+
+        Raises:
+            InputError: If the file, the layer or a column is not there or can't be used.
+        """
+        file = open_cells(path, layer, raw)
+        return cls.from_arrays(
+            file.rows,
+            file.genes,
+            file.names,
+            categorical={k: file.column(k) for k in categorical},
+            continuous={k: file.column(k) for k in continuous},
+            size_factor=file.column(size_factor) if size_factor else None,
+        )
+
+
+def as_csr(x: Any) -> sparse.csr_matrix | FileRows:
+    """Any matrix as CSR, without a copy if it is one already; rows in a file stay there.
 
     Raises:
         InputError: If it is no matrix.
     """
+    if isinstance(x, FileRows):
+        return x
     if hasattr(x, "to_memory"):
         x = x.to_memory()
     if sparse.issparse(x):
         csr = sparse.csr_matrix(x)
-        csr.sum_duplicates()
+        if not csr.has_canonical_format:  # the user's arrays are not ours to sort or add up
+            csr = csr.copy()
+            csr.sum_duplicates()
         return csr
     x = np.asarray(x)
     if x.ndim != 2:
         raise InputError(f"the data must be a matrix of cells x genes, not {x.ndim}-dimensional")
     return sparse.csr_matrix(x)
+
+
+def _named(names: Sequence[str], index: np.ndarray | None = None) -> Sequence[str]:
+    """Names of cells, of those at `index`; names in a file stay there."""
+    if isinstance(names, FileNames):
+        return names if index is None else names.take(index)
+    return tuple(map(str, names if index is None or not len(names) else (names[i] for i in index)))
 
 
 def _places(have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:

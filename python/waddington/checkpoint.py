@@ -17,6 +17,7 @@ from .errors import InputError, ModelFileError
 from .model import Model, load_weights, write_whole
 from .parts import from_json, to_json, tuples
 from .players import Means
+from .stream import rows_at
 from .trainer import Trainer
 
 WORDS = (
@@ -25,6 +26,8 @@ WORDS = (
     "best_epoch", "_best_score", "_scores", "_order_state",
 )  # fmt: skip
 """The attributes of a trainer that are not tensors."""
+SAMPLED = 256
+"""Cells whose numbers are compared when a run is resumed."""
 
 
 def save_checkpoint(trainer: Trainer, path: str | Path) -> None:
@@ -100,7 +103,8 @@ def fingerprint(cells: Cells) -> str:
     digest = hashlib.sha256()
     for view, x in sorted(cells.views.items()):
         digest.update(f"{view} {x.shape} {x.nnz} {cells.features[view]}".encode())
-        digest.update(np.ascontiguousarray(x.data[:: max(1, x.nnz // 10_000)]).tobytes())
+        some = rows_at(x, np.arange(0, x.shape[0], max(1, x.shape[0] // SAMPLED)))
+        digest.update(some.data.astype(np.float32).tobytes() + some.indices.tobytes())
     for name, column in sorted(cells.covariates.items()):
         digest.update(name.encode() + np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:16]

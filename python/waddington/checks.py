@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from scipy import sparse
 
 from .cells import Cells
 from .errors import InputError, listed
 from .recipe import Recipe
+from .stream import blocks_of, padded
 
 
 def check_training(cells: Cells, recipe: Recipe) -> list[str]:
@@ -38,27 +42,41 @@ def check_view(cells: Cells, recipe: Recipe, view: str) -> list[str]:
     """The same for the data of one view."""
     if view not in cells.views:
         return []
-    data, head, notes = cells.views[view], getattr(recipe.head(view), "validate", None), []
+    head, data = recipe.head(view), cells.views[view]
     if data.shape[1] == 0:
         raise InputError(f"the data have no {view} features", "x")
-    if head is not None:
-        head(data)
-    if getattr(recipe.head(view), "counts", False):
-        notes += _check_empty(cells, view)
-    return notes
+    empty, counted = [], np.zeros(data.shape[1], dtype=np.int64)
+    for start, block in blocks_of(data):
+        if hasattr(head, "validate"):
+            _validate(head, block, start, len(cells))
+        empty.append(start + np.flatnonzero(np.asarray(block.sum(1)).ravel() == 0))
+        counted += np.bincount(block.indices[block.data != 0], minlength=len(counted))
+    if not getattr(head, "counts", False):
+        return []
+    return _check_empty(cells, view, np.concatenate(empty), int((counted == 0).sum()))
 
 
-def _check_empty(cells: Cells, view: str) -> list[str]:
-    """Cells and features without a single count."""
-    data, notes = cells.views[view], []
-    empty = np.flatnonzero(np.asarray(data.sum(1)).ravel() == 0)
+def _validate(head: Any, block: sparse.csr_matrix, start: int, n: int) -> None:
+    """Ask a head about a block of all n cells; what it says counts cells from the first of all."""
+    try:
+        head.validate(block)
+    except InputError:
+        head.validate(padded(block, start, n))
+
+
+def _check_empty(cells: Cells, view: str, empty: np.ndarray, silent: int) -> list[str]:
+    """Cells without a single count, and how many features have none."""
     if len(empty) == len(cells):
         raise InputError(f"no cell has any {view} counts", "x")
+    notes = []
     if n := len(empty):
-        names = listed(map(cells.name, empty), 3)
-        notes.append(f"{n} of {len(cells)} cells have no {view} counts ({names}); leave them out")
-    if n := int((np.asarray((data != 0).sum(0)).ravel() == 0).sum()):
-        of = f"{n} of {data.shape[1]} {view} features"
+        names = listed([cells.name(i) for i in empty[:3]], 3)
+        more = f" and {n - 3} more" if n > 3 else ""
+        notes.append(
+            f"{n} of {len(cells)} cells have no {view} counts ({names}{more}); leave them out"
+        )
+    if silent:
+        of = f"{silent} of {len(cells.features[view])} {view} features"
         notes.append(f"{of} have no counts in any cell; leave them out")
     return notes
 

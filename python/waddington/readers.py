@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .cells import Cells
 from .errors import InputError
+from .files import columns_of
 from .model import Model
 from .recipe import Recipe
 
@@ -13,13 +15,16 @@ from .recipe import Recipe
 def training_cells(
     data: Any, recipe: Recipe, layer: str | None = None, size_factor: str | None = None
 ) -> Cells:
-    """Cells with the columns that a recipe reads, from an AnnData or Cells.
+    """Cells with the columns that a recipe reads, from an AnnData, a path to a file, or Cells.
 
     Raises:
-        InputError: If it is neither, or lacks a layer or a column.
+        InputError: If it is none of these, or lacks a layer or a column.
     """
     if isinstance(data, Cells):
         return data
+    if isinstance(data, str | Path):
+        columns = (recipe.covariates, recipe.numbers, size_factor)
+        return Cells.from_file(data, layer, False, *columns)
     _check_anndata(data)
     return Cells.from_anndata(data, layer, recipe.covariates, recipe.numbers, size_factor)
 
@@ -32,19 +37,23 @@ def query_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     Raises:
         InputError: If genes, a layer or a column are missing, or a level is new.
     """
-    if not isinstance(data, Cells):
+    if isinstance(data, Cells):
+        return data.match(model.features)
+    layer = layer if layer is not None else model.record.get("layer")
+    recipe, labels, sizes = model.recipe, model.recipe.labels, model.record.get("size_factor")
+    if isinstance(data, str | Path):
+        there = columns_of(data)
+        known = [k for k in recipe.covariates if k not in labels or k in there]
+        cells = Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
+    else:
         _check_anndata(data)
-        recipe, labels = model.recipe, model.recipe.labels
-        data = Cells.from_anndata(
-            data,
-            layer if layer is not None else model.record.get("layer"),
-            [k for k in recipe.covariates if k not in labels or k in data.obs],
-            recipe.numbers,
-            model.record.get("size_factor"),
-        )
-    return data.match(model.features)
+        known = [k for k in recipe.covariates if k not in labels or k in data.obs]
+        cells = Cells.from_anndata(data, layer, known, recipe.numbers, sizes)
+    return cells.match(model.features)
 
 
 def _check_anndata(data: Any) -> None:
     if not (hasattr(data, "obs") and hasattr(data, "var_names")):
-        raise InputError(f"the data must be an AnnData or Cells, not {type(data).__name__}", "data")
+        raise InputError(
+            f"the data must be an AnnData, a path or Cells, not {type(data).__name__}", "data"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .minibatches import CPU, Coded, minibatches
 from .network import Network
 from .players import Means
 from .recipe import Recipe
+from .stream import rows_at
 from .terms import losses
 
 Part = tuple[Coded, np.ndarray]
@@ -28,6 +30,8 @@ References:
 """
 SAMPLE = 20_000
 """The most cells from which the trivial model is estimated."""
+SAMPLE_VALUES = 8_000_000
+"""The most stored values of those cells: 64 MB."""
 
 
 @torch.no_grad()
@@ -49,8 +53,11 @@ def evaluate(
 
 
 def sample_of(cells: Cells, index: np.ndarray) -> Cells:
-    """At most SAMPLE of the cells at `index`, evenly spaced."""
-    return cells.take(index[:: max(1, -(-len(index) // SAMPLE))])
+    """At most SAMPLE of the cells at `index` with SAMPLE_VALUES, evenly spaced, in memory."""
+    stored = sum(x.nnz for x in cells.views.values()) / max(1, len(cells))
+    most = int(min(SAMPLE, max(SAMPLE // 20, SAMPLE_VALUES / max(1.0, stored))))
+    some = cells.take(index[:: max(1, -(-len(index) // most))])
+    return replace(some, views={k: rows_at(x, slice(None)) for k, x in some.views.items()})
 
 
 @torch.no_grad()
@@ -122,13 +129,12 @@ def start_of(head: Any, cells: Cells, view: str) -> dict[str, torch.Tensor]:
 def extremes(cells: Cells, index: np.ndarray) -> str:
     """A sentence about the most extreme entry, for messages about training that broke down."""
     view, x = next(iter(cells.views.items()))
-    few = x[index[:: max(1, -(-len(index) // SAMPLE))]]
+    some = index[:: max(1, -(-len(index) // SAMPLE))]
+    few = rows_at(x, some)
     if not few.nnz:
         return "the data are all zero"
     at = int(np.abs(few.data).argmax())
-    cell = int(
-        index[:: max(1, -(-len(index) // SAMPLE))][np.searchsorted(few.indptr, at, "right") - 1]
-    )
+    cell = int(some[np.searchsorted(few.indptr, at, "right") - 1])
     gene = cells.features[view][few.indices[at]]
     return f"the largest value is {few.data[at]:g}, of {gene!r} in cell {cells.name(cell)!r}"
 

@@ -18,7 +18,7 @@ from .checks import check_training
 from .devices import Random, computing, default_threads, resolve
 from .errors import InputError, TrainingError, listed
 from .layers import check_choice
-from .minibatches import Coded, cut, minibatches, shuffled
+from .minibatches import Coded, cut, held_out_cells, minibatches, shuffled
 from .model import Model, load_weights, weights_of
 from .network import Network
 from .players import Means, Player, set_mode
@@ -143,18 +143,17 @@ class Trainer:
 
     def _split(self, cells: Cells, held_out: float | Cells | None) -> None:
         """Which cells are trained on; the others, in the same data or in data of their own."""
-        n = len(cells)
         self.held_data, self.held_out = self.data, held_out
+        everyone = np.arange(len(cells))
         if isinstance(held_out, Cells):
             self.held_data = Coded.of(held_out, self.levels)
-            self.train, self.held = np.arange(n), np.arange(len(held_out))
+            self.train, self.held = everyone, np.arange(len(held_out))
             return
         share = float(held_out or 0.0)
         if not 0 <= share < 1:
             raise InputError(f"held_out must be in [0, 1), got {held_out!r}", "held_out")
-        order, k = self.rng.permutation(n), round(share * n)
-        k = min(k, n - 2)
-        self.held, self.train = np.sort(order[:k]), np.sort(order[k:])
+        self.held = held_out_cells(len(cells), share, self.rng)
+        self.train = np.setdiff1d(everyone, self.held, assume_unique=True)
 
     def _build(self, start: Model | None) -> None:
         groups = {k: tuple(map(len, v)) for k, v in self.levels.items()}
@@ -237,7 +236,10 @@ class Trainer:
         if not phase.shuffle:
             return self.train
         codes = [self.data.codes[k].numpy()[self.train] for k in phase.spread]
-        return self.train[shuffled(codes, len(self.train), self.rng)]
+        size = phase.batch_size
+        block = size * self.data.per_block(size)
+        order = shuffled(codes, len(self.train), self.rng, size, block)
+        return self.train[order]
 
     def _move(self, cells: Minibatch, progress: float) -> Mapping[str, Tensor]:
         """Whoever's turn it is moves; `progress` is of the phase."""
