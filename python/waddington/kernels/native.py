@@ -107,9 +107,9 @@ def loaded() -> Any:
 
 
 def able(*tensors: Tensor | None) -> bool:
-    """Whether C can work on these: all in float32, on the CPU, without gaps; None is nothing."""
+    """Whether C can work on these: float32 or int64, on the CPU, without gaps; None is nothing."""
     return loaded() is not None and all(
-        x is None or (x.dtype == torch.float32 and x.device.type == "cpu" and x.is_contiguous())
+        x is None or (x.dtype in TYPES and x.device.type == "cpu" and x.is_contiguous())
         for x in tensors
     )
 
