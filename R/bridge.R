@@ -88,9 +88,12 @@
         ), class = "no_python", call = call)
     }
     bridge <- tryCatch(
-        reticulate::import_from_path(
-            "waddington.bridge", path, convert = FALSE
-        ),
+        {
+            .loadTorch()
+            reticulate::import_from_path(
+                "waddington.bridge", path, convert = FALSE
+            )
+        },
         error = function(e) {
             .abort(c(
                 "The Python core could not be loaded.",
@@ -100,6 +103,25 @@
     )
     .checkVersion(reticulate::py_to_r(bridge$version()), call)
     bridge
+}
+
+# R's BLAS is among the global symbols of the process, and torch would call it
+# in the place of its own: with R's reference BLAS, matrix products took 30
+# times as long. Bound deeply, torch looks among its own symbols first. A
+# preloaded allocator would then be split from its own `free`, so it is left.
+.loadTorch <- function() {
+    reticulate::py_run_string(local = TRUE, code = paste(
+        "import os, sys",
+        "deep = getattr(os, 'RTLD_DEEPBIND', 0)",
+        "if deep and 'torch' not in sys.modules and not os.getenv('LD_PRELOAD'):",
+        "    flags = sys.getdlopenflags()",
+        "    sys.setdlopenflags(flags | deep)",
+        "    try:",
+        "        import torch",
+        "    finally:",
+        "        sys.setdlopenflags(flags)",
+        sep = "\n"
+    ))
 }
 
 # R and Python come from one tree; a module that was loaded from elsewhere
