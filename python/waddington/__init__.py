@@ -14,7 +14,7 @@ from typing import Any
 __version__ = "0.99.0"
 
 _VERBS = (
-    "denoise", "elbo", "interpolate", "latent", "log_likelihood", "predict_perturbation",
+    "denoise", "elbo", "interpolate", "label", "latent", "log_likelihood", "predict_perturbation",
     "reconstruct", "sample", "why_not",
 )  # fmt: skip
 _HOME = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .annotation import describe_labels
 from .cells import Cells, Levels, Rows
 from .devices import Random
 from .minibatches import CPU, Coded, minibatches
@@ -68,6 +69,8 @@ def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> d
     if len(recipe.encoders) and all(hasattr(e, "stack") for e in recipe.encoders):
         z = [network.encode(m).loc for m in minibatches(data, {}, 512, held)]
         found["active_units"] = int((torch.cat(z).var(0) > ACTIVE).sum()) if z else None
+    if recipe.labels:
+        found["labels"] = describe_labels(network, recipe, trained, held_out)
     views = [d.view for d in recipe.decoders if _scored(recipe, d, data.cells)]
     if len(recipe.encoders) and len(held) and views:
         values = evaluate(network, recipe, data, held)
@@ -128,6 +131,8 @@ def start_of(head: Any, cells: Cells, view: str) -> dict[str, torch.Tensor]:
 
 def extremes(cells: Cells, index: np.ndarray) -> str:
     """A sentence about the most extreme entry, for messages about training that broke down."""
+    if not cells.views:
+        return "its data may have extreme values"
     view, x = next(iter(cells.views.items()))
     some = index[:: max(1, -(-len(index) // SAMPLE))]
     few = rows_at(x, some)

@@ -220,7 +220,10 @@ def test_answers_are_the_same_when_asked_again(case):
 
 @pytest.mark.parametrize("name", sorted(verbs.VERBS))
 def test_a_verb_answers_or_says_why_not(case, name):
-    asks = {"interpolate": lambda m, c: verbs.interpolate(m, c, [0], [1])}
+    asks = {
+        "interpolate": lambda m, c: verbs.interpolate(m, c, [0], [1]),
+        "label": lambda m, c: verbs.label(m, c).probabilities,
+    }
     ask, reason = asks.get(name, getattr(verbs, name)), verbs.why_not(case.model, name)
     if reason is None:
         assert np.isfinite(ask(case.model, case.cells)).all()

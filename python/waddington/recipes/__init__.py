@@ -4,9 +4,12 @@ from .autoencoder import autoencoder
 from .cvae import cvae
 from .exercise_vae import exercise_vae
 from .linear_scvi import linear_scvi
+from .scanvi import scanvi
 from .scvi import scvi
 from .vae import vae
 from .wgan import wgan
 
-RECIPES = {f.__name__: f for f in (autoencoder, vae, exercise_vae, cvae, scvi, linear_scvi, wgan)}
+RECIPES = {
+    f.__name__: f for f in (autoencoder, vae, exercise_vae, cvae, scvi, scanvi, linear_scvi, wgan)
+}
 __all__ = ["RECIPES", *RECIPES]
