@@ -102,7 +102,7 @@ print.waddington_backend <- function(x, ...) {
         return(wide)
     }
     .abort(
-        "Tensors of {(.sizes(known[[1]]))} and {(.sizes(known[[2]]))} feature{?s}
+        "Tensors of {(.sizes(known[[1]]))} and {(.sizes(known[[2]]))} features
          can't be combined number by number.",
         class = "shape_mismatch", call = call
     )

@@ -172,10 +172,7 @@ to_categorical <- function(y, num_classes = NULL) {
     }
     data <- .asData(y, "y", assay.type, call)
     wide <- if (codes) 1L else output$shape
-    # What a custom loss compares is its own affair; names have rules.
-    if (is.null(loss$f) || codes) {
-        .checkData(data, "y", wide, .describe(output), call)
-    }
+    .checkData(data, "y", wide, .describe(output), call)
     data
 }
 
@@ -183,7 +180,7 @@ to_categorical <- function(y, num_classes = NULL) {
     if (.nFeatures(data) != prod(shape)) {
         role <- if (arg == "x") "Input" else "Output"
         .abort(c(
-            "{role} {.val {name}} has {(.sizes(shape))} feature{cli::qty(2)}{?s},
+            "{role} {.val {name}} has {(.sizes(shape))} features,
              and {.arg {arg}} has {(.nFeatures(data))} column{?s}.",
             i = if (arg == "y" && .nFeatures(data) == 1L) {
                 "Classes become columns by {.fn to_categorical}."

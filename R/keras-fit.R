@@ -244,8 +244,14 @@ fit.waddington_model <- function(
 .oneEpoch <- function(run, hooks, bar, loud, call) {
     .tell(hooks, "epoch_begin", run$epoch)
     .callKeras("set_rate", run$session, run$rate)
-    while (!.callKeras("advance", run$session, 0.1, call = call)) {
+    repeat {
+        state <- .callKeras("advance", run$session, 0.1, call = call)
+        if (state != "more") break
         bar(.callKeras("progress", run$session))
+    }
+    if (state == "broke") {
+        environment(run$model)$stop_training <- TRUE
+        return(invisible())
     }
     logs <- .logsOf(run, .callKeras("rows", run$session, call = call))
     for (name in names(logs)) {

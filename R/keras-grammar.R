@@ -184,6 +184,12 @@ layer_input <- function(shape, name = NULL) {
 }
 
 #' @export
+`[[.waddington_layer` <- function(x, i) `$.waddington_layer`(x, i)
+
+#' @export
+`[[.waddington_model` <- function(x, i) `$.waddington_model`(x, i)
+
+#' @export
 `$<-.waddington_layer` <- function(x, name, value) { # nolint
     assign(name, value, envir = environment(x))
     x

@@ -279,3 +279,7 @@
     args <- layer$args
     args$momentum == 0.99 && args$epsilon == 1e-3 && args$center && args$scale
 }
+
+.stackJSON <- function(model, arg = "encoder", call = NULL) {
+    .json(.stackOf(model, arg, call))
+}

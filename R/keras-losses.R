@@ -230,7 +230,9 @@ print.waddington_metric <- function(x, ...) {
     if (is.function(metrics)) metrics <- list(metrics)
     metrics <- as.list(metrics)
     given <- rlang::names2(metrics)
-    unname(Map(.asMetric, metrics, given, MoreArgs = list(call = call)))
+    lapply(seq_along(metrics), function(i) {
+        .asMetric(metrics[[i]], given[i], call)
+    })
 }
 
 .asMetric <- function(metric, name, call) {

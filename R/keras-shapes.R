@@ -28,7 +28,7 @@
 .checkSize <- function(name, wants, gets) {
     if (!identical(as.integer(wants), as.integer(gets))) {
         .abort(c(
-            "Layer {.val {name}} takes {(.sizes(wants))} feature{?s} and gets
+            "Layer {.val {name}} takes {(.sizes(wants))} features and gets
              {(.sizes(gets))}.",
             i = "Change the layer before it, or what {.val {name}} expects."
         ), class = "shape_mismatch", call = call(name))

@@ -7,19 +7,22 @@
     "!=" = "ne"
 )
 
+# The method of a tensor, or the function of a module, of that name.
+.attributeOf <- function(x, name) do.call(`$`, list(x, name))
+
 #' @export
 Ops.torch.Tensor <- function(e1, e2) {
     operator <- reticulate::import("operator", convert = FALSE)
     if (missing(e2)) return(operator$neg(e1))
-    operator[[.operators[[.Generic]]]](e1, e2)
+    .attributeOf(operator, .operators[[.Generic]])(e1, e2)
 }
 
 #' @export
-Math.torch.Tensor <- function(x, ...) x[[.Generic]]()
+Math.torch.Tensor <- function(x, ...) .attributeOf(x, .Generic)()
 
 #' @export
 Summary.torch.Tensor <- function(..., na.rm = FALSE) {
-    ...elt(1)[[.Generic]]()
+    .attributeOf(...elt(1), .Generic)()
 }
 
 #' @export

@@ -173,7 +173,8 @@ load_model_weights <- function(object, filepath) {
     call <- quote(load_model_weights())
     .checkFile(filepath, call)
     stored <- tryCatch(readRDS(filepath), error = function(e) NULL)
-    if (!identical(stored$format, "waddington weights")) {
+    if (!is.list(stored) ||
+        !identical(stored$format, "waddington weights")) {
         .abort(c(
             "{.file {filepath}} has no weights of
              {.fn save_model_weights}.",

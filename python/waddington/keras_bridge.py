@@ -6,6 +6,7 @@ by layer. The names of what R calls end here: nothing else imports this module.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,9 +66,13 @@ def start(
 
 
 @answer
-def advance(session: Session, seconds: float) -> bool:
-    """Train for about that long, at most to the end of the epoch; whether that was reached."""
-    return session.advance(float(seconds))
+def advance(session: Session, seconds: float) -> str:
+    """Train for about that long: "more" to come, the "epoch" is over, or training "broke" down."""
+    ended = session.advance(float(seconds))
+    if not ended and session.trainer.done:
+        warnings.warn(session.trainer.warnings[-1], stacklevel=2)
+        return "broke"
+    return "epoch" if ended else "more"
 
 
 @answer
@@ -80,8 +85,6 @@ def progress(session: Session) -> float:
 @answer
 def rows(session: Session) -> dict[str, dict[str, float]]:
     """The values of the last epoch."""
-    if session.trainer.done and not session.rows():
-        raise InputError(session.trainer.why)
     return session.rows()
 
 

@@ -13,10 +13,10 @@ R's `keras_model_sequential()` sends the same graphs as JSON.
 from .expressions import Operation
 from .graph import Graph, Learner, Node, sequential
 from .session import Session, predict, recipe_of, score
-from .simple import fit
+from .simple import Plan, fit
 from .terms import Compared, Penalty
 
 __all__ = [
-    "Compared", "Graph", "Learner", "Node", "Operation", "Penalty", "Session", "fit", "predict",
-    "recipe_of", "score", "sequential",
+    "Compared", "Graph", "Learner", "Node", "Operation", "Penalty", "Plan", "Session", "fit",
+    "predict", "recipe_of", "score", "sequential",
 ]  # fmt: skip

@@ -54,7 +54,9 @@ class Operation:
     def __call__(self, named: Mapping[str, Any]) -> Tensor:
         """The result, from the tensors by name."""
         like = next((v for v in named.values() if isinstance(v, Tensor)), torch.zeros(()))
-        values = [_dense(named[x]) if isinstance(x, str) else _constant(x, like) for x in self.inputs]
+        values = [
+            _dense(named[x]) if isinstance(x, str) else _constant(x, like) for x in self.inputs
+        ]
         return KINDS[self.kind](self, *values)
 
 
@@ -117,8 +119,8 @@ def _sampled(op: Operation, *inputs: Tensor) -> Tensor:
     return torch.addcmul(loc, (0.5 * log_var).exp(), op.a * torch.randn_like(loc))
 
 
-def _size(op: Operation, like: Tensor) -> tuple[int, ...]:
-    return (len(like), *op.columns)
+def _like(op: Operation, x: Tensor) -> Tensor:
+    return x.new_empty(len(x), *op.columns)
 
 
 KINDS: Mapping[str, Callable[..., Tensor]] = {
@@ -143,8 +145,7 @@ KINDS: Mapping[str, Callable[..., Tensor]] = {
     "multiply": lambda op, *x: _product_of(list(x)),
     "average": lambda op, *x: sum(x[1:], x[0]) / len(x),
     "sampling": _sampled,
-    "random_normal": lambda op, x: op.a + op.b * torch.randn(_size(op, x), dtype=x.dtype, device=x.device),
-    "random_uniform": lambda op, x: op.a
-    + (op.b - op.a) * torch.rand(_size(op, x), dtype=x.dtype, device=x.device),
+    "random_normal": lambda op, x: _like(op, x).normal_(op.a, op.b),
+    "random_uniform": lambda op, x: _like(op, x).uniform_(op.a, op.b),
     "loss": lambda op, y, p: LOSSES[op.of](y, p),
 }  # fmt: skip

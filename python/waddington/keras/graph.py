@@ -125,7 +125,9 @@ class GraphNet(nn.Module):
             feed = {node.input: h} if isinstance(h, Rows) and _takes_rows(layer) else _dense(h)
             named[node.name] = layer(feed, cells)
             cost += _cost(learner.activity_cost, named[node.name], len(cells))
-        cost += [c for x, f in zip(self.spec.layers, self.layers, strict=True) for c in _costs(x, f)]
+        cost += [
+            c for x, f in zip(self.spec.layers, self.layers, strict=True) for c in _costs(x, f)
+        ]
         named[PENALTY] = torch.stack(cost).sum() if cost else _zero(named)
         trace[self.spec.name] = named
         return Posterior(named[self.spec.outputs[0]])

@@ -1,4 +1,4 @@
-"""Losses and metrics by name: functions of truth y and prediction p, (cells, features), to (cells,).
+"""Losses and metrics by name: of truth y and prediction p, (cells, features), to (cells,).
 
 Means over features, as Keras has them, where the likelihoods of the recipes are sums.
 """
@@ -110,8 +110,10 @@ LIKELIHOODS: Mapping[str, Callable[..., Tensor]] = {
 
 
 def _rows(y: Tensor) -> Rows:
-    csr = y.to_sparse_csr()
-    return Rows(csr.crow_indices().long(), csr.col_indices().long(), csr.values(), y.shape[1])
+    """Dense counts, (cells, features), as sparse rows."""
+    at = y.nonzero(as_tuple=True)
+    indptr = torch.cat([at[0].new_zeros(1), torch.bincount(at[0], minlength=len(y)).cumsum(0)])
+    return Rows(indptr, at[1], y[at], y.shape[1])
 
 
 def _same_class(y: Tensor, p: Tensor) -> Tensor:
@@ -125,9 +127,7 @@ METRICS: Mapping[str, Loss] = {
     "sparse_categorical_accuracy": lambda y, p: (y[:, 0].long() == p.argmax(-1)).to(p.dtype),
     "cosine_proximity": lambda y, p: -_cosine(y, p),
     "top_5_categorical_accuracy": lambda y, p: (
-        p.topk(min(5, p.shape[-1])).indices == y.argmax(-1)[:, None]
-    )
-    .any(-1)
-    .to(p.dtype),
+        (p.topk(min(5, p.shape[-1])).indices == y.argmax(-1)[:, None]).any(-1).to(p.dtype)
+    ),
 }
 """Metrics: the losses, and how often the answer is right."""

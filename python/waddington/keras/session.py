@@ -34,14 +34,16 @@ ENDLESS = 10**9
 def recipe_of(
     graph: Graph,
     terms: Sequence[TermPart],
-    optimiser: OptimiserPart = Adam(),
+    optimiser: OptimiserPart | None = None,
     batch_size: int = 32,
     shuffle: bool = True,
 ) -> Recipe:
     """A graph and what it minimises as a recipe: an encoder that leaves all in the trace."""
-    free = tuple(f"encoders.{graph.name}.layers.{i}.*" for i, x in enumerate(graph.layers) if x.trainable)
+    free = tuple(
+        f"encoders.{graph.name}.layers.{i}.*" for i, x in enumerate(graph.layers) if x.trainable
+    )
     phase = Phase(
-        epochs=ENDLESS, optimiser=optimiser, train=free, batch_size=batch_size, stop=None,
+        epochs=ENDLESS, optimiser=optimiser or Adam(), train=free, batch_size=batch_size, stop=None,
         shuffle=shuffle,
     )  # fmt: skip
     return Recipe("keras", (graph,), latent=Point(1), terms=tuple(terms), phases=(phase,))
@@ -81,8 +83,10 @@ class Session:
         before: Session | None = None,
     ) -> None:
         self.trainer = Trainer(recipe, cells, held_out=held_out, seed=seed, device="cpu")
+        self.trainer._begin(recipe.phases[0])
         self.put(weights)
-        self._before = before
+        if before is not None:
+            self._go_on(before)
 
     @property
     def network(self) -> nn.Module:
@@ -95,18 +99,14 @@ class Session:
         deadline = time.perf_counter() + seconds
         while trainer.epoch == epoch and not trainer.done and time.perf_counter() < deadline:
             trainer.advance(0.0)
-            self._go_on()
         return trainer.epoch > epoch
 
-    def _go_on(self) -> None:
-        """Give a fresh optimiser the memory of the one before it, once there is one."""
-        if self._before is None or not self.trainer.players:
-            return
-        old, new = self._before.trainer.players[-1].optimiser, self.trainer.players[-1].optimiser
+    def _go_on(self, before: Session) -> None:
+        """Give the optimiser the memory of the one before it, if it is of the same kind."""
+        old, new = before.trainer.players[-1].optimiser, self.trainer.players[-1].optimiser
         shapes = lambda o: [p.shape for p in o.parameters]
         if type(old) is type(new) and shapes(old) == shapes(new):
             new.load(old.state())
-        self._before = None
 
     def rows(self) -> dict[str, dict[str, float]]:
         """The last epoch: values by name, of "training" and "held out" cells."""
@@ -187,4 +187,3 @@ def score(
             means.add(losses(recipe.terms, network(some), some), len(some))
     values = means.result()
     return {"objective": float(objective(recipe.terms, values)), **values}
-

@@ -62,7 +62,9 @@ class Compared:
     def _mean(self, value: Any, cells: Minibatch) -> Tensor:
         """The mean over cells, weighted if it is a loss and cells have weights."""
         if not isinstance(value, Tensor):
-            raise InputError(f"{self.name} must return a tensor, not {type(value).__name__}", "loss")
+            raise InputError(
+                f"{self.name} must return a tensor, not {type(value).__name__}", "loss"
+            )
         n = len(cells)
         if not self.weight and value.numel():
             return value.to(torch.get_default_dtype()).mean()
