@@ -26,7 +26,8 @@
     ok <- is.numeric(value) && length(value) == 1L && !is.na(value) &&
         value > above && value <= most
     if (!ok) {
-        range <- if (is.finite(most)) "in ({above}, {most}]" else "above {above}"
+        range <- if (is.finite(most)) "in ({above}, {most}]" else
+            "above {above}"
         .abort(c(
             paste0("{.arg {arg}} must be one number ", range, "."),
             x = "It is {.val {value}}."
@@ -150,7 +151,7 @@
     if (length(absent)) {
         .abort(c(
             "{.arg {name}} is not known for {length(absent)} of {n} cells.",
-            x = "The first: {cli::qty(absent)}cell{?s} {utils::head(absent)}.",
+            x = "The first: {cli::qty(length(absent))}cell{?s} {utils::head(absent)}.",
             i = "Leave those cells out: {.code x[, !is.na(x${name})]}."
         ), class = "missing_value", call = call)
     }
@@ -197,8 +198,9 @@
         ), class = "duplicated_genes", call = call)
     }
     if (anyNA(genes) || any(!nzchar(genes))) {
+        n <- sum(is.na(genes) | !nzchar(genes))
         .abort(
-            "{sum(is.na(genes) | genes %in% '')} gene{?s} of {.arg x} {?has/have} no name.",
+            "{n} gene{?s} of {.arg x} {?has/have} no name.",
             class = "unnamed_genes", call = call
         )
     }
@@ -226,7 +228,8 @@
 
 # " and 12 more", where more than `most` are not listed.
 .more <- function(items, most = 5L) {
-    if (length(items) > most) paste(" and", length(items) - most, "more") else ""
+    n <- length(items) - most
+    if (n > 0L) paste(" and", n, "more") else ""
 }
 
 # A level must be one that the model was trained on.
@@ -236,7 +239,10 @@
     unseen <- setdiff(as.character(value), known)
     if (length(unseen)) {
         .abort(c(
-            "{.arg {arg}} has {length(unseen)} level{?s} that {.arg model} was not trained on: {.val {unseen}}.",
+            paste(
+                "{.arg {arg}} has {length(unseen)} level{?s} that {.arg model}",
+                "was not trained on: {.val {unseen}}."
+            ),
             i = "It knows {.val {known}}."
         ), class = "unseen_level", call = call)
     }

@@ -4,8 +4,8 @@
 # are the values themselves. A column keeps its name as the name of the
 # covariate; values go by the name of the argument.
 
-# The named columns: list(roles = list(batch = "donor"), values = list(donor =)),
-# and `covariates`, the names of further ones.
+# The named columns: `roles`, such as list(batch = "donor"); `values` by name,
+# such as list(donor = ...); and `covariates`, the names of further ones.
 .roles <- function(x, batch, condition, covariates, call) {
     given <- list(batch = batch, condition = condition)
     given <- given[!vapply(given, is.null, NA)]
@@ -53,7 +53,10 @@
     if (is.character(covariates) && is.null(dim(covariates))) {
         if (!methods::is(x, "SummarizedExperiment")) {
             .abort(c(
-                "{.arg covariates} must be a data frame of values, because {.arg x} is a matrix.",
+                paste(
+                    "{.arg covariates} must be a data frame of values, because",
+                    "{.arg x} is a matrix."
+                ),
                 x = "It is {.val {covariates}}."
             ), class = "wrong_length", call = call)
         }
@@ -61,7 +64,8 @@
             covariates, function(v) .columnOf(x, v, "covariates", call)
         )
         known <- rlang::names2(covariates)
-        return(rlang::set_names(values, ifelse(nzchar(known), known, covariates)))
+        names(values) <- ifelse(nzchar(known), known, covariates)
+        return(values)
     }
     values <- as.list(covariates)
     if (!rlang::is_named(values)) {

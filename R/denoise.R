@@ -106,7 +106,10 @@ setMethod("denoise", "ANY", function(
     if (length(unknown)) {
         more <- .more(unknown)
         .abort(c(
-            "{.arg genes} has {length(unknown)} gene{?s} that {.arg model} does not know.",
+            paste(
+                "{.arg genes} has {length(unknown)} gene{?s} that",
+                "{.arg model} does not know."
+            ),
             x = "{.val {utils::head(unknown, 5L)}}{more}"
         ), class = "missing_genes", call = call)
     }

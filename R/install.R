@@ -47,7 +47,10 @@ installWaddington <- function(envdir = NULL, python = NULL,
         return(invisible(.managedPython(envdir)))
     }
     if (!is.null(wheels) && !dir.exists(wheels)) {
-        .abort("There is no folder {.arg wheels} = {.file {wheels}}.", call = call)
+        .abort(
+            "There is no folder {.arg wheels} = {.file {wheels}}.",
+            class = "no_folder", call = call
+        )
     }
     python <- .starterPython(python, call)
     if (ask && !.agreed(envdir, torch, wheels)) {
@@ -118,9 +121,8 @@ installWaddington <- function(envdir = NULL, python = NULL,
             "install packages", call
         )
     }
-    faults <- .faultsOf(
-        .probePython(.managedPython(beside)), .managedPython(beside)
-    )
+    probe <- .probePython(.managedPython(beside))
+    faults <- .faultsOf(probe, .managedPython(beside))
     if (length(faults)) {
         python <- .managedPython(beside)
         .abort(
@@ -145,7 +147,8 @@ installWaddington <- function(envdir = NULL, python = NULL,
         packages <- sub("^numpy.*", "numpy>=1.23,<2", packages)
     }
     isTorch <- startsWith(packages, "torch")
-    cpu <- torch == "cpu" && is.null(wheels) && Sys.info()[["sysname"]] == "Linux"
+    linux <- Sys.info()[["sysname"]] == "Linux"  # elsewhere all are for CPUs
+    cpu <- torch == "cpu" && is.null(wheels) && linux
     first <- if (cpu) {
         c("--index-url", getOption(
             "waddington.torch_index", NULL

@@ -66,3 +66,5 @@
         traceback = error$traceback
     )
 }
+
+`%||%` <- function(a, b) if (is.null(a)) b else a

@@ -12,7 +12,8 @@
 #' @param seed Whole number. R's generator is left as it was.
 #'
 #' @return A \linkS4class{SingleCellExperiment} with the assays \code{counts}
-#'   (a dgCMatrix) and \code{mean} (the truth behind it, genes x cells);
+#'   and \code{logcounts} (log2 of counts per mean library size, plus one; both
+#'   dgCMatrix) and \code{mean} (the truth behind the counts, genes x cells);
 #'   \code{colData} has the factors \code{cell_type}, \code{batch} and
 #'   \code{condition} and the number \code{size_factor}; \code{rowData} has
 #'   \code{marker_of} (a type, or NA) and \code{responds} (whether the gene
@@ -37,7 +38,8 @@ mockCells <- function(n_cells = 200, n_genes = 100, n_types = 3,
         n_batches = n_batches, n_conditions = n_conditions
     )
     for (size in names(sizes)) {
-        .checkWhole(sizes[[size]], size, call, if (size == "n_genes") 10L else 1L)
+        least <- if (size == "n_genes") 10L else 1L
+        .checkWhole(sizes[[size]], size, call, least)
     }
     .checkNumber(library_size, "library_size", call)
     .checkNumber(theta, "theta", call)
@@ -78,12 +80,21 @@ mockCells <- function(n_cells = 200, n_genes = 100, n_types = 3,
     counts <- stats::rnbinom(length(mean), mu = mean, size = theta)
     dim(counts) <- dim(mean)
     dimnames(counts) <- dimnames(mean)
+    counts <- .toSparse(counts + 0)
     SingleCellExperiment::SingleCellExperiment(
         assays = list(
-            counts = .toSparse(counts + 0), mean = mean
+            counts = counts, logcounts = .logOfCounts(counts), mean = mean
         ),
         colData = cells, rowData = genes
     )
+}
+
+# log2(counts per mean library size + 1), sparse.
+.logOfCounts <- function(counts) {
+    total <- Matrix::colSums(counts)
+    scale <- mean(total) / pmax(total, 1)
+    counts@x <- log2(counts@x * rep.int(scale, diff(counts@p)) + 1)
+    counts
 }
 
 # One gene a row: its level, what it marks, and whether it responds.

@@ -86,15 +86,21 @@ setMethod("show", "WaddingtonModel", function(object) {
     format(n, big.mark = ",", scientific = FALSE, trim = TRUE)
 }
 
-# The recipe's name and its layers: 1,267 > 128 > 10 > 128 > 1,267.
+# The name of the recipe.
 .title <- function(model) {
     .tree(model)$name
 }
 
 .cellsLine <- function(record) {
-    n <- record$n_cells
-    text <- if (is.null(n)) "not recorded" else .count(n)
-    if (!is.null(record$layer)) paste0(text, " (", record$layer, ")") else text
+    if (is.null(record$n_cells)) {
+        return("not recorded")
+    }
+    held <- record$n_held_out
+    paste0(
+        .count(record$n_cells), " trained on",
+        if (length(held) && held > 0L) paste0(", ", .count(held), " held out"),
+        if (length(record$assay)) paste0("; assay ", record$assay)
+    )
 }
 
 .latentLine <- function(model) {
@@ -229,8 +235,15 @@ print.summary.WaddingtonModel <- function(x, ...) {
     if (!length(value)) {
         return("none")
     }
-    text <- vapply(value, function(v) format(v, digits = 6L), "")
-    if (length(text) > 1L) paste0("(", toString(text), ")") else text
+    part <- if (is.list(value)) value$part
+    if (length(part)) value <- value[setdiff(names(value), "part")]
+    text <- vapply(value, function(v) {
+        if (length(v)) format(v, digits = 6L) else "none"
+    }, "")
+    if (length(text) == 1L && is.null(part)) {
+        return(text)
+    }
+    paste0(part, "(", toString(text), ")")
 }
 
 #' Training history

@@ -1,6 +1,6 @@
-# Which Python is used, and how it is started and asked. Order: RETICULATE_PYTHON
-# or WADDINGTON_PYTHON; the environment made by installWaddington(); a Python
-# that reticulate finds with torch in it; what reticulate provides itself.
+# Which Python is used, and what it has. Order: RETICULATE_PYTHON or
+# WADDINGTON_PYTHON; the environment made by installWaddington(); what
+# reticulate (1.41 or newer) provides; a Python with torch that it finds.
 
 # What the core needs; those of DESCRIPTION's SystemRequirements.
 .pythonPackages <- function() {
@@ -82,7 +82,7 @@
         "def v(name, dist):",
         "    try: return m.version(dist) if u.find_spec(name) else ''",
         "    except Exception: return '?'",
-        sprintf("names = '%s'.split()", paste(.pythonModules(), collapse = " ")),
+        sprintf("names = '%s'.split(', ')", toString(.pythonModules())),
         "dist = {'sklearn': 'scikit-learn'}",
         "mods = {n: v(n, dist.get(n, n)) for n in names}",
         "ver = '.'.join(map(str, sys.version_info[:3]))",

@@ -12,7 +12,7 @@
     values <- .moreColumns(x, covariates, call)
     columns <- .readColumns(x, needs, values, call)
     .checkLevels(columns$categorical, model, call)
-    columns$categorical <- c(columns$categorical, extra)
+    columns$categorical[names(extra)] <- extra
     list(
         handle = handle, cells = .toCells(counts, columns, call),
         names = colnames(counts), n = ncol(counts)
@@ -50,7 +50,10 @@
     .abort(c(
         "{.arg model} does not say which covariate is the {role}.",
         i = if (length(known)) {
-            "Name it, as in {.code as_if = list({known[1L]} = ...)}; it knows {.val {known}}."
+            paste(
+                "Name it, as in {.code as_if = list({known[1L]} = ...)};",
+                "it knows {.val {known}}."
+            )
         } else {
             "It was trained without covariates."
         }
@@ -62,7 +65,10 @@
     as_if <- as.list(as_if)
     if (length(as_if) && !rlang::is_named(as_if)) {
         .abort(
-            "{.arg as_if} must be a named list, such as {.code list(donor = \"101\")}.",
+            c(
+                "{.arg as_if} must be a named list.",
+                i = "Such as {.code list(donor = \"101\")}."
+            ),
             call = call
         )
     }

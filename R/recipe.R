@@ -11,7 +11,8 @@
 }
 
 # The arguments of a constructor and its defaults, as .recipe() wants them.
-.recipeCall <- function(name, env = parent.frame(), f = sys.function(sys.parent())) {
+.recipeCall <- function(name, env = parent.frame()) {
+    f <- sys.function(sys.parent())
     args <- mget(names(formals(f)), envir = env)
     defaults <- lapply(formals(f), eval, envir = baseenv())
     .recipe(name, args, defaults)

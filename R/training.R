@@ -163,7 +163,9 @@
         )))
     } else if (speaks) {
         time <- .duration(seconds)
-        .inform(c(v = "Trained {state$epoch} epoch{?s} in {time}: {state$why}."))
+        .inform(c(
+            v = "Trained {state$epoch} epoch{?s} in {time}: {state$why}."
+        ))
     }
 }
 

@@ -1,0 +1,4 @@
+library(testthat)
+library(waddington)
+
+test_check("waddington")
