@@ -116,8 +116,10 @@ class Recipe:
 
     @property
     def covariates(self) -> tuple[str, ...]:
-        """The categorical covariates that some part of it reads."""
-        return self._named("covariates")
+        """The categorical covariates that some part of it reads, or a table of a head is for."""
+        heads = (p for p in parts_of(self) if hasattr(p, "tables"))
+        tables = (by for head in heads for by in head.tables().values() if by)
+        return tuple(dict.fromkeys((*self._named("covariates"), *tables)))
 
     @property
     def numbers(self) -> tuple[str, ...]:

@@ -226,7 +226,7 @@ class Trainer:
             self.progress = (self._before + here) / self._total
             self._means.add(self._move(cells, here / length), len(cells))
             self.minibatch += 1
-            if self.step % GUARD_STEPS == 0 and (bad := self._means.broken()):
+            if self.step % GUARD_STEPS == 0 and (bad := self._broken()):
                 return self._break(bad)
             yield
         self.minibatch = 0
@@ -270,8 +270,7 @@ class Trainer:
     def _end_epoch(self, means: Means, phase: Phase) -> None:
         """Rows of history; the weights, if these are the best so far."""
         rows = {"training": means.result()}
-        weighed = [t.name for t in self.recipe.terms if getattr(t, "weight", 1.0) != 0.0]
-        if bad := [k for k in means.broken() if k in weighed or " own" in k or " pull" in k]:
+        if bad := self._broken():
             return self._break(bad)
         self.epoch += 1
         self.epoch_of_phase += 1
@@ -306,14 +305,19 @@ class Trainer:
         clock = Clock(before / phase.length(len(self.train)), self.step, before, self._scores)
         return at(phase.optimiser.lr, clock)
 
+    def _broken(self) -> list[str]:
+        """Names of the values of this epoch that are not a number, but for terms of no weight."""
+        idle = [t.name for t in self.recipe.terms if getattr(t, "weight", 1.0) == 0.0]
+        return [k for k in self._means.broken() if k not in idle]
+
     def _break(self, names: list[str]) -> None:
         """The objective is not a number: find out why, go back, and tell."""
         load_weights(self.network, self._best)
         network = self.network.cpu()
         culprits = broken_cells(network, self.recipe, self.data, self.train)
         if culprits:
-            names = listed(map(self.data.cells.name, culprits), 3)
-            cause = f"the data of {len(culprits)} cells are the cause: {names}"
+            who = listed(map(self.data.cells.name, culprits), 3)
+            cause = f"the data of {len(culprits)} cells are the cause: {who}"
         else:
             cause = (
                 f"the last good weights can score every cell, so a step was too large: lower "
