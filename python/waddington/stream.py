@@ -95,7 +95,10 @@ class FileRows:
         """The rows at `index` in memory, in that order."""
         rows, back = np.unique(self._rows()[index], return_inverse=True)
         with opened(self.path) as file:
-            pieces = [self._piece(file[self.group], run) for run in self._runs(rows)]
+            source = file[self.group]
+            if not hasattr(source, "shape"):
+                source = source["data"], source["indices"]
+            pieces = [self._piece(source, run) for run in self._runs(rows)]
         x = sparse.vstack(pieces, format="csr") if len(pieces) != 1 else pieces[0]
         x.sum_duplicates()
         if not np.array_equal(back, np.arange(len(rows))):
@@ -117,18 +120,17 @@ class FileRows:
         return np.split(rows, np.flatnonzero(far) + 1)
 
     def _piece(self, source: Any, run: np.ndarray) -> sparse.csr_matrix:
-        """The rows of one run, read in one go."""
+        """The rows of one run, read in one go from values and indices, or a dense matrix."""
         if not len(run):
             return sparse.csr_matrix((0, self.width), dtype=np.float32)
         first, last = run[0], run[-1] + 1
-        if hasattr(source, "shape"):
+        if not isinstance(source, tuple):
             return sparse.csr_matrix(source[first:last][run - first])
         a, b = self.starts[first], self.starts[last]
+        values, indices = (x[a:b] for x in source)
         indptr = (self.starts[first : last + 1] - a).astype(np.int32)
-        indices = source["indices"][a:b].astype(np.int32, copy=False)
-        x = sparse.csr_matrix(
-            (source["data"][a:b], indices, indptr), shape=(last - first, self.width)
-        )
+        slots = values, indices.astype(np.int32, copy=False), indptr
+        x = sparse.csr_matrix(slots, shape=(last - first, self.width))
         return x if len(run) == last - first else x[run - first]
 
 
