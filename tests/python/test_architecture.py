@@ -22,7 +22,7 @@ ROOMS = (
     "errors genes parts contracts trace schedules optim stream files cells minibatches "
     "conditions kernels layers latents likelihoods coders fusions terms opponents recipe network "
     "players devices annotation scores checks model distributed trainer checkpoint readers "
-    "recipes fit verbs keras simulate metrics communities integration datasets bridge __main__"
+    "recipes fit verbs keras simulate metrics communities integration datasets bridge keras_bridge __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3
