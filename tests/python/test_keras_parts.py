@@ -1,4 +1,4 @@
-"""Losses, operations, initialisers and files of Keras' grammar, each against plain torch or numpy."""
+"""Losses, operations, initialisers and files of Keras' grammar, against plain torch or numpy."""
 
 import h5py
 import numpy as np
