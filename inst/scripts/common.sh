@@ -50,6 +50,8 @@ fingerprint() {
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV R_HOME
 export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 export RETICULATE_PYTHON="$venv/bin/python"
+# Threads that wait sleep: on a busy machine, spinning ones make small networks many times slower.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 export R_LIBS="$rlib${R_LIBS:+:$R_LIBS}"
 case "${LC_ALL:-${LC_CTYPE:-${LANG:-}}}" in
     *UTF-8 | *utf8) ;;
