@@ -14,8 +14,8 @@ from typing import Any
 __version__ = "0.99.0"
 
 _VERBS = (
-    "denoise", "elbo", "interpolate", "label", "latent", "log_likelihood", "predict_perturbation",
-    "reconstruct", "sample", "why_not",
+    "denoise", "elbo", "interpolate", "label", "latent", "log_likelihood", "map_query",
+    "predict_perturbation", "reconstruct", "sample", "transfer_labels", "why_not",
 )  # fmt: skip
 _HOME = {
     "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",
@@ -23,7 +23,7 @@ _HOME = {
     "resume": "checkpoint", "save_checkpoint": "checkpoint", "train": "fit",
     **dict.fromkeys(_VERBS, "verbs"),
 }  # fmt: skip
-_ROOMS = ("datasets", "metrics", "recipes", "simulate", "verbs")
+_ROOMS = ("datasets", "integration", "metrics", "recipes", "simulate", "verbs")
 __all__ = [*_HOME, *_ROOMS]
 
 

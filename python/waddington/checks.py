@@ -101,6 +101,8 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     """One categorical covariate."""
     column = cells.covariates[name]
     unknown, levels = int((column == "").sum()), np.unique(column[column != ""])
+    if len(levels) == 0 and name in recipe.labels and not _learns(recipe, name):
+        return []
     if len(levels) == 0:
         raise InputError(f"{name!r} is unknown for every cell", name)
     if unknown and name not in recipe.labels:
@@ -112,6 +114,11 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     if len(levels) == 1:
         return [f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"]
     return []
+
+
+def _learns(recipe: Recipe, label: str) -> bool:
+    """Whether a term of the objective asks for known levels."""
+    return any(getattr(t, "view", None) == label for t in recipe.terms)
 
 
 def _sized(decoder: object) -> bool:

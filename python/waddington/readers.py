@@ -37,19 +37,26 @@ def query_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     Raises:
         InputError: If genes, a layer or a column are missing, or a level is new.
     """
+    return unmatched_cells(data, model, layer).match(model.features)
+
+
+def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
+    """The same with the genes that the data have, in their order.
+
+    Raises:
+        InputError: If a layer or a column is missing.
+    """
     if isinstance(data, Cells):
-        return data.match(model.features)
+        return data
     layer = layer if layer is not None else model.record.get("layer")
     recipe, labels, sizes = model.recipe, model.recipe.labels, model.record.get("size_factor")
     if isinstance(data, str | Path):
         there = columns_of(data)
         known = [k for k in recipe.covariates if k not in labels or k in there]
-        cells = Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
-    else:
-        _check_anndata(data)
-        known = [k for k in recipe.covariates if k not in labels or k in data.obs]
-        cells = Cells.from_anndata(data, layer, known, recipe.numbers, sizes)
-    return cells.match(model.features)
+        return Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
+    _check_anndata(data)
+    known = [k for k in recipe.covariates if k not in labels or k in data.obs]
+    return Cells.from_anndata(data, layer, known, recipe.numbers, sizes)
 
 
 def _check_anndata(data: Any) -> None:

@@ -6,10 +6,13 @@ from .elbo import elbo, log_likelihood
 from .interpolate import interpolate
 from .label import Labels, label
 from .latent import latent
+from .map_query import Mapped, map_query, transfer_labels
 from .perturb import Prediction, predict_perturbation
 from .sample import sample
+from .surgery import gene_report, restrict
 
 __all__ = [
-    "NEEDS", "VERBS", "Labels", "Prediction", "denoise", "elbo", "interpolate", "label",
-    "latent", "log_likelihood", "predict_perturbation", "reconstruct", "sample", "verb", "why_not",
+    "NEEDS", "VERBS", "Labels", "Mapped", "Prediction", "denoise", "elbo", "gene_report",
+    "interpolate", "label", "latent", "log_likelihood", "map_query", "predict_perturbation",
+    "reconstruct", "restrict", "sample", "transfer_labels", "verb", "why_not",
 ]  # fmt: skip
