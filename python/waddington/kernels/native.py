@@ -40,6 +40,17 @@ class CountsTask(ctypes.Structure):
     )  # fmt: skip
 
 
+class DenseTask(ctypes.Structure):
+    """`dense_task` of dense.c, field by field."""
+
+    _fields_ = (
+        ("cells", INTEGER), ("units", INTEGER),
+        *((k, POINTER) for k in ("gain", "bias", "mean", "inverse", "running_mean", "running_var")),
+        ("momentum", ctypes.c_float), ("epsilon", ctypes.c_float),
+        ("noise", POINTER),
+    )  # fmt: skip
+
+
 class AdamStep(ctypes.Structure):
     """`adam_step` of adam.h, field by field."""
 
@@ -56,6 +67,14 @@ SIGNATURES = {
     "wad_linear_gradient": (*[INTEGER] * 2, *[POINTER] * 5, ctypes.c_int),
     "wad_linear_adam": (
         *[INTEGER] * 2, *[POINTER] * 7, ctypes.POINTER(AdamStep), ctypes.c_int,
+    ),
+    "wad_add_rows": (*[INTEGER] * 2, *[POINTER] * 3),
+    "wad_sum_rows": (*[INTEGER] * 3, *[POINTER] * 3),
+    "wad_dense": (ctypes.POINTER(DenseTask), *[POINTER] * 2),
+    "wad_dense_gradient": (ctypes.POINTER(DenseTask), *[POINTER] * 5),
+    "wad_gaussian": (*[INTEGER] * 2, *[POINTER] * 2, ctypes.c_float, *[POINTER] * 3),
+    "wad_gaussian_gradient": (
+        *[INTEGER] * 2, *[POINTER] * 2, ctypes.c_float, *[POINTER] * 2, ctypes.c_float, POINTER,
     ),
     "wad_adam": (INTEGER, *[POINTER] * 4, ctypes.POINTER(AdamStep), ctypes.c_int),
 }  # fmt: skip
@@ -137,9 +156,9 @@ def linear(rows: Rows, weight: Tensor) -> Tensor:
     return out
 
 
-def linear_gradient(rows: Rows, upstream: Tensor) -> Tensor:
+def linear_gradient(rows: Rows, upstream: Tensor, out: Tensor | None = None) -> Tensor:
     """Gradient of the weight of `linear`, (features, units), from upstream (cells, units)."""
-    out = torch.empty(rows.n_features, upstream.shape[1])
+    out = torch.empty(rows.n_features, upstream.shape[1]) if out is None else out
     given = (*by_feature(rows), upstream, out)
     loaded().wad_linear_gradient(*out.shape, *map(address, given), threads())
     return out

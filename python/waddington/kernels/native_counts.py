@@ -30,7 +30,7 @@ class Gradients(NamedTuple):
     logits: Tensor
     log_theta: Tensor
     zero_logits: Tensor | None
-    log_library: Tensor
+    log_library: Tensor | None
 
 
 def counts(given: Inputs, weight: Tensor | None, gradients: Gradients | None) -> Tensor:

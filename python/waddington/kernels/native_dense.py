@@ -1,0 +1,77 @@
+"""What is between matrix products, in C; see dense.c. Everything is float32, without gaps."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from . import native
+
+
+@dataclass
+class Norm:
+    """A batch normalisation: gain, bias and running moments (units,), and this minibatch's."""
+
+    gain: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    mean: Tensor
+    inverse: Tensor
+    momentum: float
+    epsilon: float
+
+
+def add_rows(x: Tensor, rows: Tensor, codes: Tensor | None = None) -> None:
+    """Add rows[codes], (cells, units), to x; without codes, the one row."""
+    native.loaded().wad_add_rows(*x.shape, *map(native.address, (x, rows, codes)))
+
+
+def sum_rows(x: Tensor, codes: Tensor | None, sums: Tensor) -> None:
+    """Sums of the rows of x by code, (levels, units); without codes, (units,)."""
+    levels = 1 if codes is None else len(sums)
+    native.loaded().wad_sum_rows(*x.shape, levels, *map(native.address, (x, codes, sums)))
+
+
+def dense(x: Tensor, y: Tensor, norm: Norm | None, noise: Tensor | None) -> None:
+    """y = noise * relu(norm(x)), (cells, units)."""
+    task = _task(x, norm, noise)
+    native.loaded().wad_dense(ctypes.byref(task), x.data_ptr(), y.data_ptr())
+
+
+def dense_gradient(
+    x: Tensor,
+    y: Tensor,
+    d: Tensor,
+    norm: Norm | None,
+    noise: Tensor | None,
+    d_norm: tuple[Tensor, Tensor] | tuple[None, None] = (None, None),
+) -> None:
+    """Turn d, the gradient of y, into that of x; d_norm are those of gain and bias."""
+    task, given = _task(x, norm, noise), map(native.address, (x, y, d, *d_norm))
+    native.loaded().wad_dense_gradient(ctypes.byref(task), *given)
+
+
+def gaussian(q: Tensor, noise: Tensor, sd: float, out: tuple[Tensor, Tensor, Tensor]) -> None:
+    """From q (cells, 2 latent): z and scale, (cells, latent), and KL to N(0, sd), (cells,)."""
+    n, twice = q.shape
+    addresses = map(native.address, out)
+    native.loaded().wad_gaussian(n, twice // 2, q.data_ptr(), noise.data_ptr(), sd, *addresses)
+
+
+def gaussian_gradient(
+    q: Tensor, noise: Tensor, sd: float, scale: Tensor, d_z: Tensor, weight: float, d_q: Tensor
+) -> None:
+    """Gradient of q, (cells, 2 latent), from that of z and the weight of each cell's KL."""
+    n, twice = q.shape
+    given = (q.data_ptr(), noise.data_ptr(), sd, scale.data_ptr(), d_z.data_ptr(), weight)
+    native.loaded().wad_gaussian_gradient(n, twice // 2, *given, d_q.data_ptr())
+
+
+def _task(x: Tensor, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
+    task = native.DenseTask(cells=x.shape[0], units=x.shape[1], noise=native.address(noise))
+    for name, value in vars(norm).items() if norm else ():
+        setattr(task, name, native.address(value) if isinstance(value, Tensor) else value)
+    return task

@@ -1,0 +1,138 @@
+"""The hand-written step against autograd: the same draws, the same values, the same gradients."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from waddington import kernels
+from waddington.cells import Cells, Dims
+from waddington.coders import Decoder
+from waddington.layers import mlp
+from waddington.likelihoods import NegativeBinomial, Poisson
+from waddington.minibatches import minibatches
+from waddington.network import Network
+from waddington.opponents import Opponent
+from waddington.parts import replace
+from waddington.recipes import RECIPES
+from waddington.schedules import END, at
+from waddington.terms import KL, losses, weighted
+from waddington.whole_step import known, match
+
+needs_c = pytest.mark.skipif(not kernels.status()["active"], reason=kernels.status()["why"])
+scvi = RECIPES["scvi"]
+MATCHED = {
+    "nb": scvi(batch="batch"),
+    "zinb": scvi(batch="batch", likelihood="zinb"),
+    "no batch, two layers": scvi(n_layers=2, n_latent=3),
+    "two batches": scvi(batch=("batch", "donor"), encode_covariates=True),
+    "gene-batch": scvi(batch="batch", dispersion="gene-batch"),
+    "gene-cell": scvi(likelihood="zinb", dispersion="gene-cell"),
+    "size factor": scvi(library="size_factor"),
+    "no library": scvi(library="none", likelihood="zinb"),
+    "no norm": scvi(encoder=mlp(20, 9, dropout=0.2), decoder=mlp(7, dropout=0.3)),
+}
+
+
+def some_cells(n=60, genes=30):
+    rng = np.random.default_rng(0)
+    x = rng.poisson(rng.gamma(0.5, 2, (n, genes)))
+    return Cells(
+        {"rna": sparse.csr_matrix(x, dtype=np.float32)},
+        covariates={
+            "batch": np.array(["a", "b", "c"])[rng.integers(0, 3, n)],
+            "donor": np.array(["x", "y"])[rng.integers(0, 2, n)],
+        },
+        present={"rna": rng.random(n) < 0.9},
+        size_factor=rng.uniform(0.5, 2, n),
+    )
+
+
+def network_of(recipe, cells):
+    torch.manual_seed(1)
+    sizes = {k: tuple(map(len, v)) for k, v in cells.levels().items()}
+    network = Network(recipe, Dims({"rna": cells.views["rna"].shape[1]}, sizes)).train()
+    for module in network.modules():
+        if hasattr(module, "prepare"):
+            module.prepare(cells, cells.levels())
+    return network
+
+
+def by_autograd(recipe, network, cells):
+    values = losses(recipe.terms, network(cells), cells)
+    sum(weighted(recipe.terms, values, END).values()).backward()
+    return values
+
+
+@needs_c
+@pytest.mark.parametrize("name", MATCHED)
+def test_values_and_gradients_are_those_of_autograd(name):
+    recipe, cells = MATCHED[name], some_cells()
+    theirs = network_of(recipe, cells)
+    mine = copy.deepcopy(theirs)
+    step, weights = match(recipe, mine), {t.name: at(t.weight, END) for t in recipe.terms}
+    for seed, batch in enumerate(minibatches(cells, cells.levels(), 25)):
+        for network in (mine, theirs):
+            network.zero_grad()
+        torch.manual_seed(seed)
+        got = step(batch, weights)
+        torch.manual_seed(seed)
+        want = by_autograd(recipe, theirs, batch)
+        for k, v in want.items():
+            torch.testing.assert_close(got[k], v.detach(), rtol=1e-5, atol=1e-6)
+        after = dict(mine.named_parameters())
+        for k, p in theirs.named_parameters():
+            scale = max(p.grad.norm().item(), 0.05)  # a bias before a norm has none but rounding
+            assert (after[k].grad - p.grad).norm() <= 2e-5 * scale, k
+        for (k, a), b in zip(mine.named_buffers(), theirs.buffers(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=k)
+
+
+@needs_c
+def test_what_is_not_a_number_is_not_hidden():
+    recipe, cells = MATCHED["zinb"], some_cells()
+    network = network_of(recipe, cells)
+    step, batch = match(recipe, network), next(minibatches(cells, cells.levels(), 25))
+    weights = {t.name: 1.0 for t in recipe.terms}
+    with torch.no_grad():
+        network.encoders["rna"].stack[0].linear.bias[0] = float("nan")
+    assert all(v.isnan() for v in step(batch, weights).values())
+
+
+base = MATCHED["nb"]
+OTHERS = {
+    "a term": replace(base, terms=(*base.terms, KL("q"))),
+    "a capacity": replace(base, terms=(base.terms[0], KL(capacity=3.0))),
+    "another head": replace(base, decoders=(Decoder(mlp(8), Poisson()),)),
+    "another activation": scvi(encoder=mlp(8, act="elu")),
+    "another norm": scvi(decoder=mlp(8, norm="layer")),
+    "numbers as covariates": scvi(covariates=("age",)),
+    "no layers": scvi(decoder=mlp()),
+    "an opponent": replace(base, opponents=(Opponent("z", "batch"),)),
+    "another view": replace(base, decoders=(Decoder(mlp(8), NegativeBinomial(), "protein"),)),
+    "a linear decoder": RECIPES["linear_scvi"](),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_recipes_are_left_to_autograd(name):
+    assert not known(OTHERS[name])
+
+
+@needs_c
+def test_networks_with_hooks_or_frozen_parts_are_left_to_autograd():
+    recipe, cells = MATCHED["nb"], some_cells()
+    network = network_of(recipe, cells)
+    assert match(recipe, network) is not None
+    handle = network.encoders["rna"].register_forward_hook(lambda *_: None)
+    assert match(recipe, network) is None
+    handle.remove()
+    next(network.parameters()).requires_grad_(False)
+    assert match(recipe, network) is None
+    kernels.use(False)
+    try:
+        assert match(recipe, network_of(recipe, cells)) is None
+    finally:
+        kernels.use(None)
