@@ -49,8 +49,8 @@ NULL
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
@@ -66,7 +66,7 @@ NULL
 #' @export
 autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
         dropout = 0.0, encoder = NULL, decoder = NULL,
-        learning_rate = 0.001, epochs = NULL) {
+        learning_rate = 0.004, epochs = NULL) {
     .recipeCall("autoencoder")
 }
 
@@ -92,8 +92,8 @@ autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
@@ -110,7 +110,7 @@ autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
 #' @export
 vae <- function(n_latent = 10, hidden = 128, likelihood = "nb", beta = 1.0,
         capacity = NULL, prior_sd = 1.0, warm_up = 0.25, dropout = 0.1,
-        encoder = NULL, decoder = NULL, learning_rate = 0.001,
+        encoder = NULL, decoder = NULL, learning_rate = 0.004,
         epochs = NULL) {
     .recipeCall("vae")
 }
@@ -175,8 +175,8 @@ exercise_vae <- function(n_latent = 32, prior_sd = 0.8, beta = 1.9,
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
@@ -192,7 +192,7 @@ exercise_vae <- function(n_latent = 32, prior_sd = 0.8, beta = 1.9,
 cvae <- function(condition = "condition", covariates = list(),
         n_latent = 10, hidden = 128, likelihood = "nb", beta = 1.0,
         warm_up = 0.25, dropout = 0.1, encoder = NULL, decoder = NULL,
-        learning_rate = 0.001, epochs = NULL) {
+        learning_rate = 0.004, epochs = NULL) {
     .recipeCall("cvae")
 }
 
@@ -222,9 +222,11 @@ cvae <- function(condition = "condition", covariates = list(),
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
+#' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
+#'   package's for comparisons, and wants a learning_rate of 0.001.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -240,7 +242,8 @@ scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, likelihood = "nb",
         dispersion = "gene", library = "observed", dropout = 0.1,
         warm_up = 0.25, encode_covariates = FALSE, encoder = NULL,
-        decoder = NULL, learning_rate = 0.001, epochs = NULL) {
+        decoder = NULL, learning_rate = 0.004, epochs = NULL,
+        schedule = "one-cycle") {
     .recipeCall("scvi")
 }
 
@@ -319,8 +322,8 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
 #'   grows from 0 to 1.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
@@ -336,7 +339,7 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
 linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, likelihood = "nb",
         dispersion = "gene", dropout = 0.1, warm_up = 0.25,
-        learning_rate = 0.001, epochs = NULL) {
+        learning_rate = 0.004, epochs = NULL) {
     .recipeCall("linear_scvi")
 }
 

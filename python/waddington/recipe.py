@@ -27,7 +27,7 @@ class EarlyStopping:
         min_delta: A smaller gain is none.
     """
 
-    patience: int = 45
+    patience: int = 30
     metric: str = "objective"
     min_delta: float = 0.0
 
@@ -53,7 +53,7 @@ class Phase:
     """
 
     epochs: int | None = None
-    updates: int = 6000
+    updates: int = 3000
     optimiser: OptimiserPart = Adam()
     train: tuple[str, ...] = ("*",)
     batch_size: int = 128

@@ -3,10 +3,10 @@
 from ..coders import Decoder, Encoder
 from ..latents import Point
 from ..layers import Stack, mlp
-from ..optim import Adam
-from ..recipe import Phase, Recipe
+from ..recipe import Recipe
 from ..terms import NLL
 from .heads import head, transform
+from .schedule import training
 
 
 def autoencoder(
@@ -16,7 +16,7 @@ def autoencoder(
     dropout: float = 0.0,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
 ) -> Recipe:
     """A code of each cell from which its data can be had back; nothing shapes the code.
@@ -32,8 +32,8 @@ def autoencoder(
         dropout: Share of hidden units that is left out in each step of training.
         encoder: A stack of layers in the place of `hidden`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
     References:
         Hinton and Salakhutdinov (2006), Science 313, 504. Eraslan et al. (2019), Nature
@@ -47,5 +47,5 @@ def autoencoder(
         latent=Point(n_latent),
         decoders=(Decoder(decoder or mlp(*hidden[::-1], dropout=dropout), head(likelihood)),),
         terms=(NLL(),),
-        phases=(Phase(epochs, optimiser=Adam(learning_rate)),),
+        phases=training(learning_rate, epochs),
     )

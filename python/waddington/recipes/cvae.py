@@ -4,12 +4,11 @@ from ..coders import Decoder, Encoder
 from ..conditions import conditions
 from ..latents import Gaussian
 from ..layers import Stack, mlp
-from ..optim import Adam
 from ..parts import replace
-from ..recipe import Phase, Recipe
-from ..schedules import Linear
+from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head, transform
+from .schedule import training, warm
 
 
 def cvae(
@@ -23,7 +22,7 @@ def cvae(
     dropout: float = 0.1,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
 ) -> Recipe:
     """data ~ head(f(z, condition)), z ~ N(0, 1): what the condition explains need not be in z.
@@ -43,8 +42,8 @@ def cvae(
         dropout: Share of hidden units that is left out in each step of training.
         encoder: A stack of layers in the place of `hidden`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
     References:
         Sohn et al. (2015), NeurIPS 28.
@@ -60,6 +59,6 @@ def cvae(
         latent=Gaussian(n_latent),
         decoders=(Decoder(told(decoder or mlp(*hidden[::-1])), head(likelihood)),),
         conditions=conditions(condition, covariates),
-        terms=(NLL(), KL(weight=Linear(0.0, beta, warm_up) if warm_up else beta)),
-        phases=(Phase(epochs, optimiser=Adam(learning_rate)),),
+        terms=(NLL(), KL(weight=warm(beta, warm_up))),
+        phases=training(learning_rate, epochs),
     )

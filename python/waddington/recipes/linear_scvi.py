@@ -16,7 +16,7 @@ def linear_scvi(
     dispersion: str = "gene",
     dropout: float = 0.1,
     warm_up: float = 0.25,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
 ) -> Recipe:
     """counts ~ NB(library * softmax(W z + batch), theta), z ~ N(0, 1).
@@ -34,8 +34,8 @@ def linear_scvi(
         dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
     References:
         Svensson et al. (2020), Bioinformatics 36, 3418.

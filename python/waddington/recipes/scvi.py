@@ -4,12 +4,11 @@ from ..coders import Decoder, Encoder
 from ..conditions import conditions
 from ..latents import Gaussian
 from ..layers import Stack, mlp
-from ..optim import Adam
 from ..parts import replace
-from ..recipe import Phase, Recipe
-from ..schedules import Linear
+from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head
+from .schedule import training, warm
 
 
 def scvi(
@@ -26,8 +25,9 @@ def scvi(
     encode_covariates: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
+    schedule: str = "one-cycle",
 ) -> Recipe:
     """counts ~ NB(library * softmax(f(z, batch)), theta), z ~ N(0, 1).
 
@@ -47,8 +47,10 @@ def scvi(
         encode_covariates: Whether the encoder sees batch and covariates too.
         encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
+        schedule: "one-cycle"; or "scvi-tools", which is that package's for comparisons, and wants a
+            learning_rate of 0.001.
 
     References:
         Lopez et al. (2018), Nature Methods 15, 1053.
@@ -64,6 +66,6 @@ def scvi(
             Decoder(replace(decoder, inject="every"), head(likelihood, dispersion, library)),
         ),
         conditions=conditions(batch, covariates),
-        terms=(NLL(), KL(weight=Linear(over=warm_up) if warm_up else 1.0)),
-        phases=(Phase(epochs, optimiser=Adam(learning_rate, eps=0.01, weight_decay=1e-6)),),
+        terms=(NLL(), KL(weight=warm(1.0, warm_up, schedule))),
+        phases=training(learning_rate, epochs, schedule),
     )

@@ -3,11 +3,10 @@
 from ..coders import Decoder, Encoder
 from ..latents import Gaussian, Normal
 from ..layers import Stack, mlp
-from ..optim import Adam
-from ..recipe import Phase, Recipe
-from ..schedules import Linear
+from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head, transform
+from .schedule import training, warm
 
 
 def vae(
@@ -21,7 +20,7 @@ def vae(
     dropout: float = 0.1,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
 ) -> Recipe:
     """data ~ head(f(z)), z ~ N(0, prior_sd): a smooth map of cell states.
@@ -39,15 +38,16 @@ def vae(
         dropout: Share of hidden units that is left out in each step of training.
         encoder: A stack of layers in the place of `hidden`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
     References:
         Kingma and Welling (2014), ICLR. Higgins et al. (2017), ICLR, for beta > 1. Liang et al.
         (2018), WWW, for beta < 1. Burgess et al. (2018), arXiv:1804.03599, for the capacity.
     """
-    warm = lambda stop: Linear(0.0, stop, warm_up) if warm_up else stop
-    kl = KL(weight=warm(beta)) if capacity is None else KL(weight=beta, capacity=warm(capacity))
+    kl = KL(weight=warm(beta, warm_up))
+    if capacity is not None:
+        kl = KL(weight=beta, capacity=warm(capacity, warm_up))
     return Recipe(
         name="vae",
         encoders=(
@@ -56,5 +56,5 @@ def vae(
         latent=Gaussian(n_latent, Normal(prior_sd)),
         decoders=(Decoder(decoder or mlp(*hidden[::-1]), head(likelihood)),),
         terms=(NLL(), kl),
-        phases=(Phase(epochs, optimiser=Adam(learning_rate)),),
+        phases=training(learning_rate, epochs),
     )
