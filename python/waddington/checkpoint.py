@@ -92,6 +92,7 @@ def resume(path: str | Path, cells: Cells) -> Trainer:
         setattr(trainer, k, words[k])
     trainer._scores = tuple(words["_scores"] or ())
     trainer.random.state = [v for _, v in sorted(_group(tensors, "random"))]
+    trainer.team.scatter(trainer.random)
     trainer.rng.bit_generator.state = words["_order_state"] if trainer.minibatch else words["rng"]
     means = dict(_group(tensors, "means"))
     trainer._means = Means({k: (means[k], n) for k, n in words["seen"].items()})

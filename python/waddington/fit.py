@@ -6,10 +6,14 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .cells import Cells
+from .checkpoint import resume, save_checkpoint
+from .errors import InputError
 from .model import Model
 from .readers import training_cells
 from .recipe import Recipe, adjust
@@ -31,6 +35,8 @@ def train(
     patience: int | None = None,
     seed: int | None = None,
     verbose: bool | None = None,
+    checkpoint: str | Path | None = None,
+    every: float = 60.0,
     **options: Any,
 ) -> Model:
     """Train a recipe on data; Ctrl-C keeps the best state so far.
@@ -46,6 +52,9 @@ def train(
         patience: Epochs without a better held-out objective before training stops.
         seed: Of everything random; None draws one, which the model records.
         verbose: Whether to show progress; None does so in a terminal.
+        checkpoint: A file that keeps the run, so that the same call goes on where it was stopped,
+            as if it never had been.
+        every: Seconds between two writings of that file.
         **options: To `Trainer`: held_out, start, device, threads, precision.
 
     Returns:
@@ -60,27 +69,65 @@ def train(
 
         recipe = scvi()
     recipe = adjust(recipe, epochs, batch_size, learning_rate, patience)
-    seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
     cells = training_cells(data, recipe, layer, size_factor)
-    trainer = Trainer(recipe, cells, seed=seed, **options)
+    if checkpoint is not None and Path(checkpoint).exists():
+        trainer = continued(checkpoint, cells, recipe, seed)
+    else:
+        seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        trainer = Trainer(recipe, cells, seed=seed, **options)
     for note in trainer.warnings:
         warnings.warn(note, stacklevel=2)
     shown = len(trainer.warnings)
-    run(trainer, sys.stderr.isatty() if verbose is None else verbose)
+    run(trainer, sys.stderr.isatty() if verbose is None else verbose, checkpoint, every)
     for note in trainer.warnings[shown:]:
         warnings.warn(note, stacklevel=2)
     model = trainer.model()
     return replace(model, record={**model.record, "layer": layer, "size_factor": size_factor})
 
 
-def run(trainer: Trainer, verbose: bool = False) -> None:
-    """Train to the end, or until Ctrl-C; `verbose` shows one line that is written over."""
-    began = time.perf_counter()
+def continued(
+    checkpoint: str | Path, cells: Cells, recipe: Recipe, seed: int | None = None
+) -> Trainer:
+    """The run that a file keeps.
+
+    Raises:
+        InputError: If it is of other cells, another recipe or another seed.
+    """
+    trainer = resume(checkpoint, cells)
+    other = "recipe" if trainer.recipe != recipe else "seed"
+    if other == "recipe" or seed not in (None, trainer.seed):
+        raise InputError(
+            f"{str(checkpoint)!r} keeps a run with another {other}; "
+            "remove it to begin anew, or give another file",
+            "checkpoint",
+        )
+    return trainer
+
+
+def run(
+    trainer: Trainer,
+    verbose: bool = False,
+    checkpoint: str | Path | None = None,
+    every: float = 60.0,
+) -> None:
+    """Train to the end, or until Ctrl-C.
+
+    Args:
+        trainer: What is trained.
+        verbose: Whether to show one line that is written over.
+        checkpoint: A file that keeps the run; None is none.
+        every: Seconds between two writings of that file.
+    """
+    began = saved = time.perf_counter()
+    verbose, keep = verbose and trainer.team.leads, checkpoint and trainer.team.leads
     try:
         while not trainer.done:
-            trainer.advance(SLICE)
+            trainer.advance(min(SLICE, every) if keep else SLICE)
             if verbose:
                 print("\r" + progress_line(trainer, began), end="", file=sys.stderr, flush=True)
+            if keep and (trainer.done or time.perf_counter() - saved >= every):
+                save_checkpoint(trainer, checkpoint)
+                saved = time.perf_counter()
     except KeyboardInterrupt:
         trainer.interrupt()
     if verbose:

@@ -16,6 +16,7 @@ from torch import Tensor
 from .cells import Cells, Dims, Minibatch
 from .checks import check_training
 from .devices import Random, computing, default_threads, resolve
+from .distributed import join
 from .errors import InputError, TrainingError, listed
 from .layers import check_choice
 from .minibatches import Coded, cut, held_out_cells, minibatches, shuffled
@@ -73,6 +74,7 @@ class Trainer:
         self.warnings += [note] if note else []
         self.threads = default_threads() if threads is None else int(threads)
         self.random, self.rng = Random(self.seed, self.device), np.random.default_rng(self.seed)
+        self.team = join()
         self.levels = start.levels if start else cells.levels()
         self.features = dict(cells.features)
         self.data = Coded.of(cells, self.levels)
@@ -87,6 +89,9 @@ class Trainer:
         self.players: list[Player] = []
         with self._computing():
             self._build(start)
+        for module in (self.network, *self.opponents):
+            self.team.prepare(module)
+        self.team.scatter(self.random)
         self._steps = self._run()
 
     @property
@@ -207,20 +212,21 @@ class Trainer:
         self._before, self._total = sum(lengths[: self.phase]), sum(lengths)
         for key, p in self.network.named_parameters():
             p.requires_grad_(any(fnmatch(key, pattern) for pattern in phase.train))
-        self.players = [
-            Player.of(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents
-        ] + [Player.of(self._objective, self.network, phase.optimiser, phase.every)]
+        games = [(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents]
+        games += [(self._objective, self.network, phase.optimiser, phase.every)]
+        self.players = [self.team.share(Player.of(*game), game[1]) for game in games]
         self._best_score, self.best_epoch, self._scores = math.inf, self.epoch, ()
 
     def _one_epoch(self, phase: Phase, length: int) -> Iterator[None]:
         if self.minibatch == 0:
             self._order_state, self._means = self.rng.bit_generator.state, Means()
         order = self._order(phase)
-        cuts = cut(len(order), phase.batch_size)
+        cuts = cut(len(order), phase.batch_size, self.team.part[1])
         set_mode(self.network)
         batches = minibatches(
-            self.data, {}, phase.batch_size, order, device=self.device, skip=self.minibatch
-        )
+            self.data, {}, phase.batch_size, order,
+            device=self.device, skip=self.minibatch, part=self.team.part,
+        )  # fmt: skip
         for cells in batches:
             here = self.epoch_of_phase + cuts[self.minibatch][0] / len(order)
             self.progress = (self._before + here) / self._total
@@ -269,16 +275,15 @@ class Trainer:
 
     def _end_epoch(self, means: Means, phase: Phase) -> None:
         """Rows of history; the weights, if these are the best so far."""
-        rows = {"training": means.result()}
+        rows = {"training": self.team.total(means).result()}
         if bad := self._broken():
             return self._break(bad)
         self.epoch += 1
         self.epoch_of_phase += 1
         if len(self.held) and self.recipe.terms:
             size = max(512, phase.batch_size)
-            rows["held out"] = evaluate(
-                self.network, self.recipe, self.held_data, self.held, size, self.device
-            )
+            held = (self.held_data, self.held, size, self.device)
+            rows["held out"] = self.team.led(lambda: evaluate(self.network, self.recipe, *held))
         for cells, values in rows.items():
             total = float(objective(self.recipe.terms, values)) if self.recipe.terms else None
             row = {"epoch": self.epoch, "cells": cells, "objective": total, **values}
@@ -308,7 +313,7 @@ class Trainer:
     def _broken(self) -> list[str]:
         """Names of the values of this epoch that are not a number, but for terms of no weight."""
         idle = [t.name for t in self.recipe.terms if getattr(t, "weight", 1.0) == 0.0]
-        return [k for k in self._means.broken() if k not in idle]
+        return [k for k in self.team.total(self._means).broken() if k not in idle]
 
     def _break(self, names: list[str]) -> None:
         """The objective is not a number: find out why, go back, and tell."""
