@@ -52,7 +52,8 @@ class Rows:
     def map(self, f: Callable[[Tensor], Tensor]) -> Rows:
         """The same rows with f(values); f(0) must be 0."""
         rows = replace(self, values=f(self.values))
-        vars(rows)["row"] = self.row
+        if "row" in vars(self):
+            vars(rows)["row"] = self.row
         return rows
 
     @cached_property
