@@ -184,16 +184,17 @@ scorePerturbation <- function(pred, observed, n_top = 100, splits = 20,
     logs <- SummarizedExperiment::assay(
         pred, if (about$counts) "log_expression" else "predicted"
     )
-    shift <- profiles[["control + mean shift"]] - profiles$control
+    baselines <- setdiff(names(profiles), "predicted")
+    still <- lapply(profiles[baselines], function(p) p - profiles$control)
     changes <- .withSeed(1L, lapply(seq_len(splits), function(i) {
         half <- sample.int(ncol(logs), ncol(logs) %/% 2L)
         source <- .sourceOf(pred, truth, half)
-        other <- truth$observed - Matrix::rowMeans(source$rest)
-        list(observed = other, by = list(
-            predicted = Matrix::rowMeans(logs[, half, drop = FALSE]) -
-                Matrix::rowMeans(source$half),
-            control = 0 * shift, `control + mean shift` = shift
-        ))
+        predicted <- Matrix::rowMeans(logs[, half, drop = FALSE]) -
+            Matrix::rowMeans(source$half)
+        list(
+            observed = truth$observed - Matrix::rowMeans(source$rest),
+            by = c(list(predicted = predicted), still)
+        )
     }))
     rows <- lapply(names(profiles), function(by) {
         .scoreRow(by, profiles[[by]], truth, changes)
@@ -242,7 +243,7 @@ scorePerturbation <- function(pred, observed, n_top = 100, splits = 20,
     about <- S4Vectors::metadata(pred)$perturbation
     profiles <- about$profiles[-1L]
     shown <- if (what == "change") {
-        profiles[c("predicted", "control + mean shift")]
+        profiles[setdiff(names(profiles), "control")]
     } else {
         profiles
     }
@@ -267,12 +268,12 @@ scorePerturbation <- function(pred, observed, n_top = 100, splits = 20,
 
 # The names of the panels, the model first.
 .panel <- function(by, about) {
-    titles <- c(
-        predicted = paste0(about$recipe, ", by ", about$method),
-        `control + mean shift` = "no model: control + mean shift",
-        control = "no model: control"
+    known <- names(about$profiles)[-1L]
+    titles <- ifelse(
+        known == "predicted", paste0(about$recipe, ", by ", about$method),
+        paste("no model:", known)
     )
-    factor(unname(titles[by]), unname(titles))
+    factor(titles[match(by, known)], c(titles[1L], rev(titles[-1L])))
 }
 
 .perturbationNotes <- function(pred, scores, what, truth) {

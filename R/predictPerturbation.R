@@ -15,13 +15,17 @@
 #' @param target Level of \code{cell_type}: predict for these cells only. What
 #'   is known of them in \code{to} is not used, so it can be compared with the
 #'   prediction (but see Details). \code{NULL} is all cells in \code{from}.
-#' @param method \code{"shift"} adds the mean change to each cell in latent
-#'   space; \code{"condition"} decodes with the other condition, which a model
-#'   trained with \code{condition} can do; \code{"auto"} is the latter where
-#'   possible.
+#' @param method \code{"transfer"} carries the measured counts of each cell
+#'   over, by fold changes that are a mean of the model's and of those measured
+#'   in similar types; \code{"shift"} adds the mean change in latent space and
+#'   decodes; \code{"condition"} decodes with the other condition, which a
+#'   model trained with \code{condition} can do; \code{"auto"} is
+#'   \code{"transfer"} for counts and real numbers.
+#' @param trust Number from 0 to 1, the share of the model in
+#'   \code{"transfer"}.
 #' @param draw Flag: draw counts, in place of expected ones? Expected counts
-#'   vary less than cells do.
-#' @param seed Whole number for \code{draw}; \code{NULL} asks R's generator.
+#'   vary less than cells do. \code{NULL} draws by \code{"transfer"} only.
+#' @param seed Whole number for the draws; \code{NULL} asks R's generator.
 #'
 #' @return A \linkS4class{SingleCellExperiment} with one predicted cell for
 #'   each cell it starts from, under the same name: genes of the model x
@@ -31,8 +35,11 @@
 #'   \code{colData} of those cells, with \code{condition} set to \code{to}, and
 #'   a \code{reducedDim} \code{VAE}. \code{metadata(pred)$perturbation} is a
 #'   list with \code{method}, \code{condition}, \code{from}, \code{to},
-#'   \code{cell_type}, \code{target}, \code{shift} (in latent space) and
-#'   \code{profiles}: a data frame of the mean log expression of each gene as
+#'   \code{cell_type}, \code{target}, \code{shift} (in latent space),
+#'   \code{chance} (p of the change if conditions meant nothing),
+#'   \code{types} (for each predicted type its \code{novelty}, above 1 where
+#'   it is further from the measured types than they are from each other, and
+#'   their \code{weights}), and \code{profiles}: a data frame of the mean log expression of each gene as
 #'   \code{predicted}, and as anybody would predict it without a model:
 #'   \code{control} (nothing changes) and \code{control + mean shift} (every
 #'   gene changes as in the other cells).
@@ -60,8 +67,8 @@
 #' @export
 setGeneric("predictPerturbation", signature = "x", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
-        target = NULL, ..., method = c("auto", "shift", "condition"),
-        draw = FALSE, seed = NULL, assay.type = NULL, covariates = NULL) {
+        target = NULL, ..., method = c("auto", "transfer", "shift", "condition"),
+        trust = 0.5, draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     standardGeneric("predictPerturbation")
 })
 
@@ -69,15 +76,18 @@ setGeneric("predictPerturbation", signature = "x", function(
 #' @export
 setMethod("predictPerturbation", "ANY", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
-        target = NULL, ..., method = c("auto", "shift", "condition"),
-        draw = FALSE, seed = NULL, assay.type = NULL, covariates = NULL) {
+        target = NULL, ..., method = c("auto", "transfer", "shift", "condition"),
+        trust = 0.5, draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(predictPerturbation)), .call = call)
     .checkModel(model, call)
     method <- .checkChoice(
-        method, c("auto", "shift", "condition"), "method", call
+        method, c("auto", "transfer", "shift", "condition"), "method", call
     )
-    .checkFlag(draw, "draw", call)
+    trust <- .checkShare(trust, "trust", call)
+    if (!is.null(draw)) {
+        .checkFlag(draw, "draw", call)
+    }
     if (is.null(condition)) {
         condition <- .covariateOf(model, "condition", call)
     }
@@ -86,21 +96,20 @@ setMethod("predictPerturbation", "ANY", function(
         .oneColumn(x, cell_type, "cell_type", call)
     }
     .checkGroups(state, kind, from, to, target, call)
-    seed <- if (draw) .checkSeed(seed, call) else 0L
+    how <- list(method, trust, draw, .checkSeed(seed, call))
     groups <- list(
         condition = names(state), source = as.character(from),
         target = as.character(to), cell_type = names(kind),
         of = if (!is.null(target)) as.character(target)
     )
     made <- .predicted(
-        x, model, c(state, kind), groups, method, draw, seed, assay.type,
-        covariates, call
+        x, model, c(state, kind), groups, how, assay.type, covariates, call
     )
     .predictedCells(made, x, model, state, groups)
 })
 
-.predicted <- function(x, model, columns, groups, method, draw, seed,
-        assay.type, covariates, call) {
+.predicted <- function(x, model, columns, groups, how, assay.type,
+        covariates, call) {
     missing <- vapply(columns, anyNA, NA)
     if (any(missing)) {
         .checkCovariate(
@@ -113,8 +122,8 @@ setMethod("predictPerturbation", "ANY", function(
         extra = lapply(columns, .asLevels)
     )
     .callBridge(
-        "predict_perturbation", query$handle, query$cells, groups, method,
-        draw, seed, call = call
+        "predict_perturbation", query$handle, query$cells, groups,
+        how[[1L]], how[[2L]], how[[3L]], how[[4L]], call = call
     )
 }
 
@@ -188,7 +197,8 @@ setMethod("predictPerturbation", "ANY", function(
         condition = groups$condition, from = groups$source,
         to = groups$target, cell_type = groups$cell_type, target = groups$of,
         assay = .assayOfModel(NULL, model), counts = isTRUE(made$counts),
-        shift = unlist(made$shift), profiles = genes
+        shift = unlist(made$shift), chance = made$chance,
+        types = made$types, profiles = genes
     )
     pred
 }

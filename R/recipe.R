@@ -38,12 +38,9 @@
 }
 
 # `recipe` with arguments set that it has and that are still unset.
-.fillRecipe <- function(recipe, ..., call) {
-    for (arg in names(list(...))) {
-        value <- list(...)[[arg]]
-        if (is.null(value)) {
-            next
-        }
+.fillRecipe <- function(recipe, given, call) {
+    for (arg in names(given)) {
+        value <- given[[arg]]
         if (!arg %in% names(recipe$args)) {
             .abort(c(
                 "{.code {recipe$name}()} has no argument {.arg {arg}}.",

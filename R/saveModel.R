@@ -45,11 +45,11 @@ saveModel <- function(model, file, overwrite = TRUE) {
 }
 
 # All of `bytes` or nothing: written beside, checked, then renamed.
-.writeWhole <- function(bytes, file, call) {
+.writeWhole <- function(bytes, file, call, write = writeBin) {
     beside <- tempfile(paste0(basename(file), "."), dirname(file))
     on.exit(unlink(beside))
     written <- tryCatch({
-        suppressWarnings(writeBin(bytes, beside))
+        suppressWarnings(write(bytes, beside))
         identical(file.size(beside), as.numeric(length(bytes)))
     }, error = function(e) FALSE)
     if (!written || !suppressWarnings(file.rename(beside, file))) {

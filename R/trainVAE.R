@@ -123,9 +123,7 @@ setMethod("trainVAE", "ANY", function(
     if (length(columns$covariates) && "covariates" %in% known) {
         roles$covariates <- setdiff(columns$covariates, unlist(recipe$args))
     }
-    do.call(
-        .fillRecipe, c(list(recipe), roles[lengths(roles) > 0L], call = call)
-    )
+    .fillRecipe(recipe, roles[lengths(roles) > 0L], call)
 }
 
 .defaultVAE <- function(roles) {

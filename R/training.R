@@ -56,6 +56,19 @@
     )
 }
 
+# A share, from 0 to 1.
+.checkShare <- function(value, arg, call) {
+    ok <- is.numeric(value) && length(value) == 1L && !is.na(value) &&
+        value >= 0 && value <= 1
+    if (!ok) {
+        .abort(c(
+            "{.arg {arg}} must be a number from 0 to 1.",
+            x = "It is {.val {value}}."
+        ), call = call)
+    }
+    as.numeric(value)
+}
+
 .checkHeldOut <- function(held_out, call) {
     ok <- is.numeric(held_out) && length(held_out) == 1L &&
         !is.na(held_out) && held_out >= 0 && held_out < 1

@@ -29,7 +29,6 @@ from .parts import from_json, to_json, tuples
 from .recipe import Recipe, adjust
 from .recipes import RECIPES
 from .trainer import Trainer
-from .verbs.perturb import log_expression
 from .verbs.sample import imagined
 
 BLOCK = 2048
@@ -269,7 +268,8 @@ def _described(model: Model) -> dict[str, Any]:
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Rows as columns; a number that a row lacks is NaN."""
     names = dict.fromkeys(k for row in rows for k in row)
-    return {name: [row.get(name, math.nan) for row in rows] for name in names}
+    value = lambda row, name: math.nan if row.get(name) is None else row[name]
+    return {name: [value(row, name) for row in rows] for name in names}
 
 
 def _plain(value: Any) -> Any:
@@ -372,43 +372,34 @@ def _known(cells: Cells, model: Model) -> list[tuple[str, np.ndarray]]:
     return [(k, v) for k, v in cells.covariates.items() if k in model.levels]
 
 
-DRAWS = 5
-"""Draws per predicted cell, over which its log expression is averaged."""
-
-
 @answer
 def predict_perturbation(
     model: Model,
     cells: Cells,
     groups: Mapping[str, str | None],
     method: str,
-    draw: bool,
+    trust: float,
+    draw: bool | None,
     seed: int,
 ) -> dict[str, Any]:
-    """Cells of one condition as if in another; see the verb, which takes `groups` as arguments.
-
-    The log of an expected count is not the expected log of a count, so what is compared with log
-    expression that was measured is averaged over draws.
-    """
-
-    def ask(draw: bool, seed: int) -> verbs.Prediction:
-        return verbs.predict_perturbation(
-            model, cells, **groups, method=method, draw=draw, seed=seed
-        )
-
-    found, logs = ask(draw, seed), None
-    profiles = dict(found.profiles)
-    counts = bool(getattr(model.recipe.head(RNA), "counts", False))
-    if counts:
-        logs = sum(log_expression(model, ask(True, seed + i).cells) for i in range(DRAWS)) / DRAWS
-        profiles["predicted"] = logs.mean(0)
+    """Cells of one condition as if in another; see the verb, which takes `groups` as arguments."""
+    found = verbs.predict_perturbation(
+        model, cells, **groups, method=method, trust=trust, draw=draw, seed=seed
+    )
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
     return {
         "values": found.cells.T,
-        "logs": None if logs is None else logs.T,
+        "logs": found.logs.T,
         "latent": found.latent,
         "index": (found.index + 1).tolist(),
-        "profiles": {k: np.asarray(v).tolist() for k, v in profiles.items()},
+        "profiles": {k: np.asarray(v).tolist() for k, v in found.profiles.items()},
         "method": found.method,
-        "counts": counts,
+        "counts": found.counts,
         "shift": None if found.shift is None else found.shift.tolist(),
+        "chance": float(found.chance),
+        "types": [
+            {"type": k, "novelty": float(r.novelty), "weights": dict(r.weights)}
+            for k, r in found.responses.items()
+        ],
     }

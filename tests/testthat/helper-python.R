@@ -31,3 +31,9 @@ modelOfConditions <- function() {
     ))
 }
 
+# Another function in the place of an internal one, for the rest of a test.
+local_internal <- function(name, value, frame = parent.frame()) {
+    own <- get(name, asNamespace("waddington"))
+    utils::assignInNamespace(name, value, "waddington")
+    withr::defer(utils::assignInNamespace(name, own, "waddington"), frame)
+}

@@ -26,15 +26,15 @@ test_that("arguments go to JSON as R's values are meant", {
 })
 
 test_that("arguments of the call fill those of the recipe", {
-    filled <- ns$.fillRecipe(scvi(n_latent = 4), batch = "donor", call = NULL)
+    filled <- ns$.fillRecipe(scvi(n_latent = 4), list(batch = "donor"), NULL)
     expect_identical(filled$args$batch, "donor")
     expect_identical(filled$args$n_latent, 4)
     expect_error(
-        ns$.fillRecipe(scvi(batch = "a"), batch = "b", call = NULL),
+        ns$.fillRecipe(scvi(batch = "a"), list(batch = "b"), NULL),
         "given twice"
     )
     expect_error(
-        ns$.fillRecipe(vae(), batch = "b", call = NULL), "no argument `batch`",
+        ns$.fillRecipe(vae(), list(batch = "b"), NULL), "no argument `batch`",
         class = "unknown_argument"
     )
 })

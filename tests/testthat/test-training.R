@@ -4,14 +4,11 @@ test_that("an interrupt keeps the best state and says so", {
     skip_if_no_python()
     sce <- mockCells(60, 20)
     steps <- 0L
-    testthat::local_mocked_bindings(
-        .advance = function(trainer, call) {
-            steps <<- steps + 1L
-            if (steps == 3L) rlang::interrupt()
-            ns$.callBridge("advance", trainer, 1e-9, call = call)
-        },
-        .package = "waddington"
-    )
+    local_internal(".advance", function(trainer, call) {
+        steps <<- steps + 1L
+        if (steps == 3L) rlang::interrupt()
+        ns$.callBridge("advance", trainer, 1e-9, call = call)
+    })
     expect_message(
         model <- suppressWarnings(
             trainVAE(sce, epochs = 50, seed = 1, verbose = FALSE)
@@ -83,7 +80,9 @@ test_that("one can go on from a model", {
     }
     first <- suppressWarnings(trainVAE(sce, seed = 1, epochs = 20))
     more <- fit(epochs = 1, start = first)
-    expect_equal(getLatent(sce, more), getLatent(sce, first), tolerance = 1e-2)
+    z <- stats::cor(as.vector(getLatent(sce, more)),
+                    as.vector(getLatent(sce, first)))
+    expect_gt(z, 0.999)
 })
 
 test_that("every option of the trainer reaches it", {
