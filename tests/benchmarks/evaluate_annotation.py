@@ -1,0 +1,202 @@
+"""Labels of a chemistry that was left out, of a type that was never seen, and of other cells.
+
+    python tests/benchmarks/evaluate_annotation.py [--task TASK] [--seed 0] [--set n_latent=20]
+
+chemistries: PBMCs of three 10x chemistries; each in turn has its labels hidden (its cells are
+    trained on) or its cells left out and mapped. Logistic regression on 50 principal components
+    is beside it.
+types: one type at a time is left out of training; how well novelty and probability find it.
+pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped.
+genes: accuracy on the left-out chemistry if a share of the genes is missing from the query.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import anndata
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+
+import waddington as wd
+from waddington.annotation import calibration_error, logistic_regression, macro_f1
+from waddington.cells import Cells
+from waddington.genes import variable_genes
+from waddington.parts import replace
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+COARSE = {
+    "Naive CD4 T": "T_CD4", "Memory CD4 T": "T_CD4", "CD8 T": "T_CD8", "B": "B", "NK": "NK",
+    "CD14+ Mono": "MNP", "FCGR3A+ Mono": "MNP", "DC": "MNP",
+}  # fmt: skip
+
+
+def scores(said, probabilities, levels, truth):
+    """Accuracy, macro F1 and calibration error."""
+    place = {k: i for i, k in enumerate(levels)}
+    codes = np.array([place.get(t, -1) for t in truth])
+    return {
+        "accuracy": (said == truth).mean(),
+        "macro_f1": macro_f1(truth, said),
+        "ece": calibration_error(probabilities, codes),
+        "confidence": probabilities.max(1).mean(),
+    }
+
+
+def show(name, row):
+    """One line of the table."""
+    print(f"{name:52s}" + "  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
+
+
+def chemistries():
+    """The data set, and its cells."""
+    adata = anndata.read_h5ad(DATA / "pbmc_3chemistries_1200x1767.h5ad")
+    cells = Cells.from_arrays(
+        adata.X, adata.var_names, adata.obs_names,
+        categorical={"batch": adata.obs.batch, "cell_type": adata.obs.cell_type},
+    )  # fmt: skip
+    return cells, cells.covariates["cell_type"], cells.covariates["batch"]
+
+
+def hide(cells, where):
+    """The same cells, labels unknown in some."""
+    types = np.where(where, "", cells.covariates["cell_type"])
+    return replace(cells, covariates={**cells.covariates, "cell_type": types})
+
+
+def recipe(options, **changes):
+    """scanvi as it comes, but for options of the command line."""
+    return wd.recipes.scanvi(batch="batch", **{**options, **changes})
+
+
+def left_out_chemistry(seed, options):
+    """Labels of one chemistry hidden."""
+    cells, types, batch = chemistries()
+    rows = {}
+    for name in np.unique(batch):
+        out = batch == name
+        x = cells.views["rna"]
+        p, classes = logistic_regression(x[~out], types[~out], x[out])
+        row = scores(classes[p.argmax(1)], p, classes, types[out])
+        show(f"{name} left out: logistic regression, 50 PCs", row)
+        rows.setdefault("logistic regression", []).append(row)
+        start = time.perf_counter()
+        model = wd.train(hide(cells, out), recipe(options), seed=seed, threads=1, verbose=False)
+        took = time.perf_counter() - start
+        for how, choice in {"scanvi": {}, "scanvi, not calibrated": {"calibrated": False}}.items():
+            found = wd.label(model, cells.take(np.flatnonzero(out)), **choice)
+            row = scores(found.label, found.probabilities, found.levels, types[out])
+            show(f"{name} left out: {how}", row | {"seconds": took})
+            rows.setdefault(how, []).append(row)
+    for how, three in rows.items():
+        show(f"mean of three: {how}", {k: np.mean([r[k] for r in three]) for k in three[0]})
+
+
+def unseen_types(seed, options):
+    """One type left out of the reference, its cells asked about."""
+    from sklearn.metrics import roc_auc_score
+
+    cells, types, _ = chemistries()
+    test = np.random.default_rng(seed).random(len(cells)) < 0.3
+    means = []
+    for name in np.unique(types):
+        known = (types != name) & ~test
+        model = wd.train(
+            cells.take(np.flatnonzero(known)), recipe(options), seed=seed, threads=1, verbose=False
+        )
+        ask = cells.take(np.flatnonzero(~known))
+        found, new = wd.label(model, ask), types[~known] == name
+        row = {
+            "cells": new.sum(),
+            "auc_novelty": roc_auc_score(new, found.novelty),
+            "auc_probability": roc_auc_score(new, -found.probability),
+            "confidence_new": found.probability[new].mean(),
+            "confidence_known": found.probability[~new].mean(),
+            "unknown_new": found.unknown[new].mean(),
+            "unknown_known": found.unknown[~new].mean(),
+        }
+        show(f"{name} never seen", row)
+        means.append(row)
+    show("mean over types", {k: np.mean([r[k] for r in means]) for k in means[0]})
+
+
+def other_cells(seed, options):
+    """pbmc3k as reference, pbmc4k as query."""
+    old = anndata.read_h5ad(DATA / "pbmc3k_10xv1_2638x13714.h5ad")
+    new = anndata.read_h5ad(DATA / "pbmc4k_10xv2_ambient_2170.h5ad")
+    old.obs["kind"] = old.obs.cell_type.astype(str).map(lambda t: COARSE.get(t, t))
+    new.obs["kind"] = new.obs.cell_type.astype(str)
+    print("reference", old.obs.kind.value_counts().to_dict())
+    print("query", new.obs.kind.value_counts().to_dict())
+    shared = [g for g in old.var_names if g in set(new.var_names)]
+    old = old[:, shared]
+    old = old[:, variable_genes(old.X, 2000)]
+    make = lambda a, batch: Cells.from_arrays(
+        a.X, a.var_names, a.obs_names,
+        categorical={"batch": [batch] * a.n_obs, "cell_type": a.obs.kind},
+    )  # fmt: skip
+    reference, query = make(old, "3k"), make(new, "4k")
+    truth = query.covariates["cell_type"]
+    keep = np.isin(truth, np.unique(reference.covariates["cell_type"]))
+    matched = query.match(reference.features)
+    x, y = reference.views["rna"], reference.covariates["cell_type"]
+    p, classes = logistic_regression(x, y, matched.views["rna"])
+    show(
+        "logistic regression, 50 PCs",
+        scores(classes[p.argmax(1)][keep], p[keep], classes, truth[keep]),
+    )
+    model = wd.train(reference, recipe(options), seed=seed, threads=1, verbose=False)
+    mapped = wd.map_query(model, query, seed=seed, threads=1)
+    print(mapped.genes)
+    found = wd.label(mapped.query, query)
+    row = scores(found.label[keep], found.probabilities[keep], found.levels, truth[keep])
+    show("scanvi, mapped", row)
+    z, q = wd.latent(model, reference), wd.latent(mapped.query, query)
+    said, doubt = wd.transfer_labels(z, y, q)
+    show("scanvi latent, neighbours", {
+        "accuracy": (said == truth)[keep].mean(), "macro_f1": macro_f1(truth[keep], said[keep]),
+        "doubt_right": doubt[keep & (said == truth)].mean(),
+        "doubt_wrong": doubt[keep & (said != truth)].mean(),
+    })  # fmt: skip
+
+
+def missing_genes(seed, options):
+    """The third chemistry mapped with fewer and fewer genes."""
+    cells, types, batch = chemistries()
+    for name in np.unique(batch):
+        out = batch == name
+        reference, query = (cells.take(np.flatnonzero(k)) for k in (~out, out))
+        model = wd.train(reference, recipe(options), seed=seed, threads=1, verbose=False)
+        genes = np.array(cells.features["rna"])
+        for share in (0.0, 0.05, 0.1, 0.2, 0.4):
+            lost = np.random.default_rng(seed).random(len(genes)) < share
+            names = {"rna": tuple(genes[~lost])}
+            some = replace(query, views={"rna": query.views["rna"][:, ~lost]}, features=names)
+            mapped = wd.map_query(model, some, seed=seed, threads=1)
+            found = wd.label(mapped.query, some)
+            row = scores(found.label, found.probabilities, found.levels, types[out])
+            show(f"{name} mapped, {share:.0%} of the genes missing", row)
+
+
+TASKS = {
+    "chemistries": left_out_chemistry,
+    "types": unseen_types,
+    "pbmc4k": other_cells,
+    "genes": missing_genes,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", choices=TASKS, default="chemistries")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="*", default=[], help="options of scanvi(), as n_latent=10")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    number = lambda v: v if not v.replace(".", "").isdigit() else float(v) if "." in v else int(v)
+    pairs = (item.split("=") for item in given.set)
+    TASKS[given.task](given.seed, {k: {"True": True}.get(v, number(v)) for k, v in pairs})
