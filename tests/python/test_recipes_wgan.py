@@ -1,0 +1,50 @@
+"""WGAN-GP: no mode is lost, and what is generated looks more and more like the data."""
+
+import numpy as np
+import pytest
+from toys import fit
+
+from waddington import metrics, recipes, simulate, verbs
+
+
+@pytest.mark.slow
+def test_no_mode_of_a_ring_is_lost():
+    ring = simulate.ring(1024, 8, 0.1)
+    recipe = recipes.wgan(
+        n_latent=4, generator=(64, 64), critic=(64, 64), n_critic=3, penalty=1.0,
+        learning_rate=2e-3,
+    )  # fmt: skip
+    model = fit(recipe, ring.cells, epochs=150)
+    made, x = verbs.sample(model, n=1000, seed=1), ring.cells.views["rna"].toarray()
+    shares = metrics.coverage(made, x, ring.cells.covariates["mode"])
+    assert min(shares.values()) > 0.04
+    off = np.linalg.norm(made[:, None] - ring.truth["centres"], axis=-1).min(1)
+    assert np.median(off) < 0.6  # neighbouring centres are 1.5 apart
+
+
+@pytest.mark.slow
+def test_every_type_is_generated():
+    made = simulate.counts(800, 30, 4, 1, depth=500, seed=4)
+    logs = simulate.log_normalised(made.cells)
+    x, types = logs.views["rna"].toarray(), made.cells.covariates["cell_type"]
+    recipe = recipes.wgan(
+        n_latent=16, generator=(64, 64), critic=(64, 64), learning_rate=1e-3, n_critic=3
+    )
+    auc, gap = {}, {}
+    for epochs in (4, 100):
+        model = fit(recipe, logs, epochs=epochs)
+        new = verbs.sample(model, n=800, seed=1)
+        gap[epochs] = np.abs(new.mean(0) - x.mean(0)).mean()
+        auc[epochs] = metrics.two_sample_auc(x[:, :2], new[:, :2])
+    assert min(metrics.coverage(new, x, types).values()) > 0.1
+    assert gap[100] < 0.5 * gap[4] and gap[100] < 0.25
+    assert auc[100] < auc[4] and auc[100] < 0.95
+    halves = metrics.two_sample_auc(x[::2, :2], x[1::2, :2])
+    assert halves == pytest.approx(0.5, abs=0.08)
+
+
+def test_what_it_can_not_do_it_says():
+    recipe = recipes.wgan()
+    assert recipe.encoders == () and recipe.terms == () and recipe.phases[0].stop is None
+    assert recipe.phases[0].every == 5 and recipe.opponents[0].form.penalty == 10
+    assert recipe.opponents[0].stack.layers[0].norm is None  # no batch norm in a critic
