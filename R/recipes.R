@@ -278,9 +278,11 @@ scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam.
-#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
+#' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
+#'   package's for comparisons, and wants a learning_rate of 0.001.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -296,8 +298,8 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
         n_latent = 30, n_hidden = 128, n_layers = 2, likelihood = "nb",
         dispersion = "gene", library = "observed", alpha = 50.0,
         dropout = 0.1, warm_up = 0.25, encode_covariates = FALSE,
-        encoder = NULL, decoder = NULL, learning_rate = 0.001,
-        epochs = NULL) {
+        encoder = NULL, decoder = NULL, learning_rate = 0.004,
+        epochs = NULL, schedule = "one-cycle") {
     .recipeCall("scanvi")
 }
 

@@ -14,9 +14,9 @@ from ..layers import Stack, mlp
 from ..likelihoods import Categorical
 from ..parts import part, replace
 from ..recipe import Recipe
-from ..schedules import Linear
 from ..terms import KL, NLL
 from ..trace import Trace
+from .schedule import warm
 from .scvi import scvi
 
 
@@ -36,8 +36,9 @@ def scanvi(
     encode_covariates: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-3,
     epochs: int | None = None,
+    schedule: str = "one-cycle",
 ) -> Recipe:
     """As scVI, and z ~ N(f(z2, y), g(z2, y)), z2 ~ N(0, 1), y uniform over the labels.
 
@@ -59,8 +60,10 @@ def scanvi(
         encode_covariates: Whether the encoder sees batch and covariates too.
         encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam.
-        epochs: Passes over the cells; None is as many as make 6,000 updates, 8 to 400.
+        learning_rate: Of Adam, at the peak of its cycle.
+        epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
+        schedule: "one-cycle"; or "scvi-tools", which is that package's for comparisons, and wants a
+            learning_rate of 0.001.
 
     References:
         Xu et al. (2021), Molecular Systems Biology 17, e9620.
@@ -68,15 +71,16 @@ def scanvi(
     base = scvi(
         batch, covariates, n_latent, n_hidden, n_layers, likelihood, dispersion, library,
         dropout, warm_up, encode_covariates, encoder, decoder, learning_rate, epochs,
+        schedule,
     )  # fmt: skip
-    warm = Linear(over=warm_up) if warm_up else 1.0
+    weight = warm(1.0, warm_up, schedule)
     classifier = Decoder(mlp(n_hidden, dropout=dropout), Categorical(), view=labels)
     return replace(
         base,
         name="scanvi",
         latent=Gaussian(n_latent, TwoLevel(labels, n_hidden)),
         decoders=(*base.decoders, classifier),
-        terms=(NLL(), KL("z"), KL("z2", warm), KL("y", warm), NLL(labels, alpha)),
+        terms=(NLL(), KL("z"), KL("z2", weight), KL("y", weight), NLL(labels, alpha)),
     )
 
 
