@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..cells import Rows
 
+Kept = TypeVar("Kept")
 SHIFT = 4
 """Arguments are raised by this much before Stirling's series, which then is exact in float32."""
 
@@ -43,7 +45,7 @@ def place(rows: Rows) -> Tensor:
     return kept(rows, "place", lambda: rows.row * rows.n_features + rows.indices)
 
 
-def kept(rows: Rows, name: str, make: Callable[[], Tensor]) -> Tensor:
+def kept(rows: Rows, name: str, make: Callable[[], Kept]) -> Kept:
     """What `make` returned the first time, kept with the rows, which never change."""
     if name not in vars(rows):
         vars(rows)[name] = make()

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..kernels import gamma_steps
 
-STORED = 1_000_000
+STORED = 500_000
 """Stored counts looked at: more do not change a starting value."""
 BINS = 50
 LOWEST, HIGHEST, STEPS = -5.0, 7.0, 13
