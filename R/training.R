@@ -140,7 +140,8 @@
     frame <- environment()
     text <- ""
     id <- cli::cli_progress_bar(
-        total = 1000, clear = TRUE, auto_terminate = FALSE, .envir = frame,
+        total = 1000, clear = TRUE, auto_terminate = FALSE,
+        .auto_close = FALSE, .envir = frame,
         format = paste(
             "{cli::pb_spin} Training {name} {cli::pb_bar} {text}",
             "{cli::pb_eta_str}"

@@ -31,6 +31,8 @@ from .recipes import RECIPES
 from .trainer import Trainer
 from .verbs.sample import imagined
 
+INTERRUPTED = "(Unknown exception occurred)"
+"""What Ctrl-C looks like when it strikes while Python lets R handle its events."""
 BLOCK = 2048
 """Cells that are decoded at a time on the way to a file."""
 
@@ -60,8 +62,9 @@ def answer(f: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 def _told(error: BaseException) -> dict[str, Any]:
+    interrupted = isinstance(error, RuntimeError) and str(error) == INTERRUPTED
     return {
-        "class": type(error).__name__,
+        "class": "KeyboardInterrupt" if interrupted else type(error).__name__,
         "message": str(error),
         "argument": getattr(error, "argument", None),
         "traceback": "".join(traceback.format_exception(error)),
