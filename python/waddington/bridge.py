@@ -260,12 +260,17 @@ def _described(model: Model) -> dict[str, Any]:
         "weights": bytearray(model.to_bytes()),
         "recipe": to_json(model.recipe),
         "genes": list(model.features.get(RNA) or next(iter(model.features.values()))),
-        "levels": {k: [v for group in groups for v in group] for k, groups in model.levels.items()},
+        "levels": _levels(model),
         "history": _columns(model.history),
         "record": json.dumps(_plain(model.record)),
         "version": str(model.record.get("versions", {}).get("waddington", __version__)),
         "handle": model,
     }
+
+
+def _levels(model: Model) -> dict[str, list[str]]:
+    """The levels of each covariate, those of later surgeries after the first."""
+    return {k: [level for group in groups for level in group] for k, groups in model.levels.items()}
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
