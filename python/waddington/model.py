@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -164,26 +164,34 @@ def load(path: str | Path) -> Model:
         raise ModelFileError(f"{str(path)!r}: {error}") from None
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it into place, so that no reader sees half a file.
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what is there takes its place when the block has ended.
+
+    So no reader sees half a file, and the old one stays until there is a new one.
 
     Raises:
         InputError: If it can't be written; what was there before is untouched.
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         kept = "; the file that was there is unchanged" if path.exists() else ""
-        raise InputError(f"can't write {str(path)!r}: {error.strerror}{kept}", "path") from None
+        told = f"can't write {str(path)!r}: {error.strerror or error}{kept}"
+        raise InputError(told, "path") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write `data` to a file, all of it or nothing; see `whole_file`."""
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def weights_of(network: Network) -> dict[str, np.ndarray]:

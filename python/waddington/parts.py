@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib import import_module
 from typing import Any
 
 try:
@@ -79,6 +80,9 @@ def _revive(entries: Mapping[str, Any]) -> Any:
     if "part" not in entries:
         return entries
     name, values = entries["part"], {k: v for k, v in entries.items() if k != "part"}
+    for room in (".recipes", ".keras"):  # a model file is read before anything is imported
+        if name not in PARTS:
+            import_module(room, __package__)
     if name not in PARTS:
         raise InputError(f"no part is named {name!r}; import the package that defines it")
     try:

@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from safetensors.numpy import save as save_arrays
 from toys import fitted
 
@@ -85,7 +88,7 @@ def full_disk(*args, **named):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace", "fdopen"])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_leaves_the_old_file_as_it_was(model, call, tmp_path, monkeypatch):
     path = tmp_path / "model.wad"
     model.save(path)
@@ -95,6 +98,24 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(model, call, tmp_path, monkey
         replace(model, history=()).save(path)
     monkeypatch.undo()
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.wad"]
+
+
+def test_others_may_read_the_file_if_the_user_lets_them(model, tmp_path):
+    before = os.umask(0o022)
+    try:
+        model.save(tmp_path / "model.wad")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.wad").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_model_loads_in_a_process_that_has_imported_nothing(model, tmp_path):
+    model.save(tmp_path / "model.wad")
+    code = f"import waddington as wd; print(wd.load({str(tmp_path / 'model.wad')!r}).recipe.name)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "python", capture_output=True, text=True
+    )
+    assert run.stdout == "scvi\n", run.stderr
 
 
 def test_a_folder_that_is_not_there_is_told(model, tmp_path):
