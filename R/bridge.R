@@ -113,7 +113,8 @@
     reticulate::py_run_string(local = TRUE, code = paste(
         "import os, sys",
         "deep = getattr(os, 'RTLD_DEEPBIND', 0)",
-        "if deep and 'torch' not in sys.modules and not os.getenv('LD_PRELOAD'):",
+        "fresh = 'torch' not in sys.modules and not os.getenv('LD_PRELOAD')",
+        "if deep and fresh:",
         "    flags = sys.getdlopenflags()",
         "    sys.setdlopenflags(flags | deep)",
         "    try:",

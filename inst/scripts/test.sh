@@ -45,7 +45,7 @@ step() {
 }
 
 lint_python() {
-    "$python" -m ruff check python tests inst/scripts
+    "$python" -m ruff check --output-format concise python tests inst/scripts
     "$python" -m ruff format --check python tests inst/scripts
 }
 

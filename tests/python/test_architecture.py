@@ -182,7 +182,7 @@ def test_import_is_quick_and_loads_nothing_heavy():
 @pytest.mark.parametrize("path", python_files(), ids=label)
 def test_files_and_functions_are_short(path):
     assert len(path.read_text("utf-8").splitlines()) <= FILE_LINES
-    assert code_lines(path) <= CODE_LINES
+    assert "tests" in path.parts or code_lines(path) <= CODE_LINES
     long = {
         f"{node.name}: {length}"
         for node in functions(path)
