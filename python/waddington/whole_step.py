@@ -19,7 +19,7 @@ from .cells import Minibatch, Rows
 from .coders import TRANSFORMS, Decoder, Encoder
 from .conditions import OneHot, Table
 from .fusions import Alone
-from .kernels import native, native_counts, native_dense, sparse_linear
+from .kernels import native, native_counts, native_dense
 from .latents import Gaussian, Normal
 from .layers import Dense, DenseLayer, SparseLinear
 from .likelihoods import Head, NegativeBinomial, ZeroInflatedNegativeBinomial
@@ -130,14 +130,21 @@ class Memory:
 
     def __init__(self) -> None:
         self.of: dict[object, Tensor] = {}
+        self.views: dict[object, Tensor] = {}
         self.gradients: dict[int, Tensor] = {}
 
     def __call__(self, name: object, *shape: int) -> Tensor:
         """Numbers yet to be set."""
+        view = self.views.get((name, shape))
+        return self._view(name, shape) if view is None else view
+
+    def _view(self, name: object, shape: tuple[int, ...]) -> Tensor:
         size = math.prod(shape)
         if name not in self.of or len(self.of[name]) < size:
             self.of[name] = torch.empty(size)
-        return self.of[name][:size].view(shape)
+            self.views = {k: v for k, v in self.views.items() if k[0] != name}
+        self.views[name, shape] = self.of[name][:size].view(shape)
+        return self.views[name, shape]
 
     def gradient(self, p: nn.Parameter) -> Tensor:
         """Where the gradient of a parameter goes."""
@@ -178,11 +185,12 @@ class _Layer:
         self._multiply(x)
         for table in self.tables:
             native_dense.add_rows(self.product, table.blocks[0], cells.codes[table.covariate])
-        self.noise = None
+        noise = None
         if self.dropout:
             keep = 1 - self.dropout
-            self.noise = self.memory((self, "noise"), *shape).bernoulli_(keep).div_(keep)
-        native_dense.dense(self.product, self.out, self.room, self.noise)
+            noise = self.memory((self, "noise"), *shape).bernoulli_(keep).div_(keep)
+        self.task = native_dense.task(self.product, self.room, noise)
+        native_dense.dense(self.task, self.product, self.out)
         if self.norm is not None:
             self.norm.num_batches_tracked.add_(1)
         return self.out
@@ -191,9 +199,7 @@ class _Layer:
         lin = self.linear
         if isinstance(lin, SparseLinear):
             (weight,) = lin.weight.values()
-            self.product.copy_(sparse_linear(x, weight))
-            if lin.bias is not None:
-                native_dense.add_rows(self.product, lin.bias)
+            native.linear(x, weight, lin.bias, self.product)
         elif lin.bias is None:
             torch.mm(x, lin.weight.t(), out=self.product)
         else:
@@ -205,7 +211,7 @@ class _Layer:
         mine = (None, None)
         if norm is not None:
             mine = (memory.gradient(norm.weight), memory.gradient(norm.bias))
-        native_dense.dense_gradient(self.product, self.out, d, self.room, self.noise, mine)
+        native_dense.dense_gradient(self.task, self.product, self.out, d, mine)
         for table in self.tables:
             codes = self.cells.codes[table.covariate]
             native_dense.sum_rows(d, codes, memory.gradient(table.blocks[0]))

@@ -11,9 +11,6 @@ from torch.autograd.function import once_differentiable
 from ..cells import Rows
 from . import native
 
-CACHED = 1 << 20
-"""Weights that processors keep near; to read more of them than once takes longest."""
-
 
 def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
     """Rows times weight, (cells, units).
@@ -38,8 +35,8 @@ def dense_is_faster(rows: Rows) -> bool:
 class _SparseLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, rows: Rows) -> Tensor:
-        ctx.rows, ctx.native = rows, native.able(weight, rows.values, rows.indices)
-        if ctx.native and weight.numel() > CACHED:
+        ctx.rows, ctx.native = rows, native.able(weight, rows.values, rows.indices, rows.indptr)
+        if ctx.native:
             return native.linear(rows, weight)
         return _bag(weight, rows.indptr, rows.indices, rows.values)
 

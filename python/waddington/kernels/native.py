@@ -21,6 +21,8 @@ from .build import BuildError, library
 from .special import kept
 
 OFF = ("off", "0", "no", "false", "torch")
+CACHED = 1 << 20
+"""Weights that processors keep near; more are read once, feature by feature."""
 TYPES = (torch.float32, torch.int64)
 POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int64
 
@@ -63,7 +65,8 @@ class AdamStep(ctypes.Structure):
 SIGNATURES = {
     "wad_counts": (ctypes.POINTER(CountsTask), ctypes.c_int),
     "wad_by_feature": (*[INTEGER] * 2, *[POINTER] * 6),
-    "wad_linear": (*[INTEGER] * 3, *[POINTER] * 5, ctypes.c_int),
+    "wad_linear_by_cell": (*[INTEGER] * 2, *[POINTER] * 6, ctypes.c_int),
+    "wad_linear_by_feature": (*[INTEGER] * 3, *[POINTER] * 6, ctypes.c_int),
     "wad_linear_gradient": (*[INTEGER] * 2, *[POINTER] * 5, ctypes.c_int),
     "wad_linear_adam": (
         *[INTEGER] * 2, *[POINTER] * 7, ctypes.POINTER(AdamStep), ctypes.c_int,
@@ -148,11 +151,19 @@ def by_feature(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     return kept(rows, "native_by_feature", lambda: _by_feature(rows))
 
 
-def linear(rows: Rows, weight: Tensor) -> Tensor:
-    """Rows times weight (features, units), reading the weight once; (cells, units)."""
-    out = torch.empty(len(rows), weight.shape[1])
-    sizes, given = (len(rows), *weight.shape), (*by_feature(rows), weight, out)
-    loaded().wad_linear(*sizes, *map(address, given), threads())
+def linear(
+    rows: Rows, weight: Tensor, bias: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
+    """Rows times weight (features, units), plus bias (units,); (cells, units)."""
+    n, (features, units) = len(rows), weight.shape
+    out = torch.empty(n, units) if out is None else out
+    mine = tuple(map(address, (weight, bias, out)))
+    if weight.numel() > CACHED:
+        stored = map(address, by_feature(rows))
+        loaded().wad_linear_by_feature(n, features, units, *stored, *mine, threads())
+    else:
+        stored = map(address, (rows.indptr, rows.indices, rows.values))
+        loaded().wad_linear_by_cell(n, units, *stored, *mine, threads())
     return out
 
 

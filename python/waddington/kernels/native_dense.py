@@ -35,23 +35,29 @@ def sum_rows(x: Tensor, codes: Tensor | None, sums: Tensor) -> None:
     native.loaded().wad_sum_rows(*x.shape, levels, *map(native.address, (x, codes, sums)))
 
 
-def dense(x: Tensor, y: Tensor, norm: Norm | None, noise: Tensor | None) -> None:
+def task(x: Tensor, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
+    """What is done to x, (cells, units): norm, rectifier, and noise times all that."""
+    made = native.DenseTask(cells=x.shape[0], units=x.shape[1], noise=native.address(noise))
+    for name, value in vars(norm).items() if norm else ():
+        setattr(made, name, native.address(value) if isinstance(value, Tensor) else value)
+    return made
+
+
+def dense(what: native.DenseTask, x: Tensor, y: Tensor) -> None:
     """y = noise * relu(norm(x)), (cells, units)."""
-    task = _task(x, norm, noise)
-    native.loaded().wad_dense(ctypes.byref(task), x.data_ptr(), y.data_ptr())
+    native.loaded().wad_dense(ctypes.byref(what), x.data_ptr(), y.data_ptr())
 
 
 def dense_gradient(
+    what: native.DenseTask,
     x: Tensor,
     y: Tensor,
     d: Tensor,
-    norm: Norm | None,
-    noise: Tensor | None,
-    d_norm: tuple[Tensor, Tensor] | tuple[None, None] = (None, None),
+    d_norm: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> None:
     """Turn d, the gradient of y, into that of x; d_norm are those of gain and bias."""
-    task, given = _task(x, norm, noise), map(native.address, (x, y, d, *d_norm))
-    native.loaded().wad_dense_gradient(ctypes.byref(task), *given)
+    given = map(native.address, (x, y, d, *d_norm))
+    native.loaded().wad_dense_gradient(ctypes.byref(what), *given)
 
 
 def gaussian(q: Tensor, noise: Tensor, sd: float, out: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -68,10 +74,3 @@ def gaussian_gradient(
     n, twice = q.shape
     given = (q.data_ptr(), noise.data_ptr(), sd, scale.data_ptr(), d_z.data_ptr(), weight)
     native.loaded().wad_gaussian_gradient(n, twice // 2, *given, d_q.data_ptr())
-
-
-def _task(x: Tensor, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
-    task = native.DenseTask(cells=x.shape[0], units=x.shape[1], noise=native.address(noise))
-    for name, value in vars(norm).items() if norm else ():
-        setattr(task, name, native.address(value) if isinstance(value, Tensor) else value)
-    return task
