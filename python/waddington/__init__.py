@@ -14,7 +14,8 @@ from typing import Any
 __version__ = "0.99.0"
 
 _VERBS = (
-    "denoise", "elbo", "interpolate", "label", "latent", "log_likelihood", "map_query",
+    "denoise", "differential_abundance", "differential_expression", "donor_differences", "elbo",
+    "evaluate_perturbation", "interpolate", "label", "latent", "log_likelihood", "map_query",
     "predict_perturbation", "reconstruct", "sample", "transfer_labels", "why_not",
 )  # fmt: skip
 _HOME = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .cells import Cells
-from .errors import InputError
+from .errors import InputError, listed
 from .files import columns_of
 from .model import Model
 from .recipe import Recipe
@@ -64,3 +66,20 @@ def _check_anndata(data: Any) -> None:
         raise InputError(
             f"the data must be an AnnData, a path or Cells, not {type(data).__name__}", "data"
         )
+
+
+def column_of(data: Any, name: str) -> np.ndarray:
+    """A column of an AnnData's obs, or of the covariates of Cells, as strings, (cells,).
+
+    Raises:
+        InputError: If it is not there, or has missing values.
+    """
+    columns = data.covariates if isinstance(data, Cells) else getattr(data, "obs", {})
+    if name not in columns:
+        told = f"{name!r} is not a column of the data; it has {listed(columns, 12)}"
+        raise InputError(told, name)
+    column = np.asarray(columns[name])
+    missing = int(np.sum([v is None or v != v or v == "" for v in column]))
+    if missing:
+        raise InputError(f"{name!r} is missing for {missing} cells; leave them out", name)
+    return column.astype(str)

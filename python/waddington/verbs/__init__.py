@@ -2,7 +2,14 @@
 
 from .ask import NEEDS, VERBS, verb, why_not
 from .denoise import denoise, reconstruct
+from .differential import (
+    Differences,
+    differential_abundance,
+    differential_expression,
+    donor_differences,
+)
 from .elbo import elbo, log_likelihood
+from .evaluate_perturbation import evaluate_perturbation
 from .interpolate import interpolate
 from .label import Labels, label
 from .latent import latent
@@ -12,7 +19,9 @@ from .sample import sample
 from .surgery import gene_report, restrict
 
 __all__ = [
-    "NEEDS", "VERBS", "Labels", "Mapped", "Prediction", "denoise", "elbo", "gene_report",
-    "interpolate", "label", "latent", "log_likelihood", "map_query", "predict_perturbation",
-    "reconstruct", "restrict", "sample", "transfer_labels", "verb", "why_not",
+    "NEEDS", "VERBS", "Differences", "Labels", "Mapped", "Prediction", "denoise",
+    "differential_abundance", "differential_expression", "donor_differences", "elbo",
+    "evaluate_perturbation", "gene_report", "interpolate", "label", "latent", "log_likelihood",
+    "map_query", "predict_perturbation", "reconstruct", "restrict", "sample", "transfer_labels",
+    "verb", "why_not",
 ]  # fmt: skip
