@@ -5,11 +5,14 @@ from .cvae import cvae
 from .exercise_vae import exercise_vae
 from .linear_scvi import linear_scvi
 from .scanvi import scanvi
+from .scgen import scgen
 from .scvi import scvi
+from .trvae import trvae
 from .vae import vae
 from .wgan import wgan
 
 RECIPES = {
-    f.__name__: f for f in (autoencoder, vae, exercise_vae, cvae, scvi, scanvi, linear_scvi, wgan)
+    f.__name__: f
+    for f in (autoencoder, vae, exercise_vae, cvae, scvi, scanvi, linear_scvi, wgan, scgen, trvae)
 }
 __all__ = ["RECIPES", *RECIPES]

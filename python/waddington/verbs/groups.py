@@ -1,0 +1,144 @@
+"""Which cells are predicted, and from which pairs of groups a change is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..cells import RNA, Cells, as_csr
+from ..errors import InputError, listed
+
+PLUS = "+"
+"""Between the perturbations of a combination, as in "A+B"."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Cells of one kind before and after; the difference of their means is a change."""
+
+    name: str
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which cells are predicted, and what from.
+
+    Attributes:
+        about: The levels asked for: "condition", "source", "target", "cell_type", "of".
+        predict: The source cells that are predicted.
+        kinds: Their cell types, one per predicted cell; "" without types.
+        parts: For each perturbation of the target (one, but for combinations), the pairs that tell
+            its change.
+    """
+
+    about: dict[str, str | None]
+    predict: np.ndarray
+    kinds: np.ndarray
+    parts: tuple[tuple[Pair, ...], ...]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs."""
+        return sum(self.parts, ())
+
+    def shift(self, x: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+        """The mean change of the pairs, whatever the kind; of a combination, the sum over parts.
+
+        Args:
+            x: Anything of all cells, (cells, columns).
+
+        Returns:
+            (columns,).
+        """
+        return np.sum(self.shifts(x), 0)
+
+    def shifts(self, x: np.ndarray | sparse.csr_matrix) -> list[np.ndarray]:
+        """The mean change of the pairs of each part, (columns,) each."""
+        mean = lambda i: np.asarray(x[i].mean(0)).ravel()
+        return [np.mean([mean(p.after) - mean(p.before) for p in part], 0) for part in self.parts]
+
+
+def groups_of(data: Any, about: dict[str, str | None]) -> Groups:
+    """The groups of a question; see `Groups.about` for what is asked.
+
+    Raises:
+        InputError: If a column or a level is not there, or there are no cells to learn from.
+    """
+    state = column(data, about["condition"])
+    source, target, of = about["source"], about["target"], about["of"]
+    if source == target:
+        raise InputError(f"source and target are both {source!r}; nothing would change", "target")
+    parts = levels_of(target, np.unique(state))
+    _check_level(state, source, "source", about["condition"])
+    for level in parts:
+        _check_level(state, level, "target", about["condition"])
+    kind = column(data, about["cell_type"]) if about["cell_type"] else np.full(len(state), "")
+    if of is not None and (about["cell_type"] is None or of not in kind):
+        known = listed(np.unique(kind), 12) if about["cell_type"] else "no column: give cell_type="
+        raise InputError(f"no cells are of type {of!r}; there are {known}", "of")
+    mine = state == source if of is None else (state == source) & (kind == of)
+    if not mine.any():
+        raise InputError(f"{of!r} has no cells in {source!r} to predict from", "of")
+    pairs = tuple(_pairs(state, kind, source, level, of) for level in parts)
+    if any(not found for found in pairs):
+        raise InputError(
+            f"no cell type but {of!r} has cells in both {source!r} and {target!r}; "
+            "there is nothing to learn the change from",
+            "cell_type",
+        )
+    return Groups(about, np.flatnonzero(mine), kind[mine], pairs)
+
+
+def levels_of(target: str, known: Sequence[str]) -> list[str]:
+    """The levels that a target is made of: itself, or the singles of a combination not there."""
+    if target in known or PLUS not in target:
+        return [target]
+    return [part.strip() for part in target.split(PLUS)]
+
+
+def column(data: Any, name: str) -> np.ndarray:
+    """A column of an AnnData or Cells, as strings, (cells,).
+
+    Raises:
+        InputError: If it is not there, or missing for some cells.
+    """
+    columns: Sequence[str] = data.covariates if isinstance(data, Cells) else data.obs
+    if name not in columns:
+        raise InputError(
+            f"{name!r} is not a column of the data; it has {listed(columns, 12)}", name
+        )
+    values = np.asarray(columns[name])
+    missing = np.array([v is None or v != v or v == "" for v in values])
+    if missing.any():
+        raise InputError(
+            f"{name!r} is missing for {int(missing.sum())} cells; leave them out", name
+        )
+    return values.astype(str)
+
+
+def matrix_of(data: Any, features: Sequence[str], layer: str | None) -> sparse.csr_matrix:
+    """The data of an AnnData or Cells, (cells, features), features matched by name."""
+    if not isinstance(data, Cells):
+        x = data.X if layer is None else data.layers[layer]
+        data = Cells({RNA: as_csr(x)}, {RNA: tuple(map(str, data.var_names))})
+    return data.match({RNA: features}).views[RNA]
+
+
+def _pairs(
+    state: np.ndarray, kind: np.ndarray, source: str, target: str, of: str | None
+) -> tuple[Pair, ...]:
+    where = lambda level, k: np.flatnonzero((state == level) & (kind == k))
+    found = [Pair(str(k), where(source, k), where(target, k)) for k in np.unique(kind) if k != of]
+    return tuple(p for p in found if len(p.before) and len(p.after))
+
+
+def _check_level(state: np.ndarray, level: str, argument: str, name: str) -> None:
+    if level not in state:
+        known = listed(np.unique(state), 10)
+        raise InputError(f"{name!r} has no cells of {level!r}; it has {known}", argument)

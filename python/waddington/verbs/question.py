@@ -1,0 +1,210 @@
+"""The work of a prediction: what a model and what measurements say of some cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..cells import RNA, Cells, Minibatch
+from ..devices import Random
+from ..model import Model
+from ..network import Network
+from .ask import codes_of, each
+from .groups import Groups, Pair
+from .latent import latent
+from .logs import counted
+from .responses import Profiles, Response, beyond_noise, carried, response
+
+FEWEST_TYPES, FEWEST_CELLS, MOST_CELLS = 3, 20, 300
+"""A model is judged by types of enough cells, if there are enough, and by some of their cells."""
+MOST_TRUST = 0.5
+"""The share of a model that predicts the types it has seen best by itself; it has not seen the
+target. Between 0.25 and 0.5 results are the same, above and below they are worse."""
+SHUFFLING = 11
+"""Seed of the shuffles: whether there is an effect does not hang on the seed of draws."""
+FAINTEST = 1e-3
+"""Squared standard errors below this are taken for this."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, of which models and cells.
+
+    Attributes:
+        models: The models; latent positions are those of the first.
+        cells: All cells, as the models need them.
+        groups: Which are predicted, and which teach the change.
+        able: Whether the models decode the target level themselves.
+    """
+
+    models: tuple[Model, ...]
+    cells: Cells
+    groups: Groups
+    able: bool
+
+    @cached_property
+    def picked(self) -> Cells:
+        """The source cells."""
+        return self.cells.take(self.groups.predict)
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether the data are counts."""
+        return counted(self.models[0])
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Means by group."""
+        pairs = [rows for p in self.groups.pairs for rows in (p.before, p.after)]
+        known = np.unique(np.concatenate([self.groups.predict, *pairs]))
+        return Profiles(self.cells.views[RNA], self.counts, known)
+
+    @cached_property
+    def responses(self) -> dict[str, Response]:
+        """What measurements say, by type of the source cells."""
+        kinds, rows = self.groups.kinds, self.groups.predict
+        return {str(k): self._response(rows[kinds == k]) for k in np.unique(kinds)}
+
+    @cached_property
+    def chance(self) -> float:
+        """p of the change if the labels meant nothing."""
+        return beyond_noise(self.profiles, self.groups, np.random.default_rng(SHUFFLING))
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """The target level, for models that know it."""
+        about = self.groups.about
+        return codes_of(self.models[0], {about["condition"]: about["target"]}) if self.able else {}
+
+    def _response(self, target: np.ndarray) -> Response:
+        """Of a combination, the sum of the responses to its parts."""
+        parts = [response(self.profiles, pairs, target) for pairs in self.groups.parts]
+        if len(parts) == 1:
+            return parts[0]
+        change = np.sum([p.change for p in parts], 0)
+        sd = np.sqrt(np.sum([p.sd**2 for p in parts], 0))
+        return Response(change, sd, parts[0].weights, max(p.novelty for p in parts))
+
+    def moved(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
+        """Where the source cells are and where they go, (cells, n_latent) each.
+
+        A model that decodes the target level leaves them where they are. Else they move by the mean
+        shifts of the measured types, weighted as their responses are.
+        """
+        z = latent(model, self.cells)
+        here = z[self.groups.predict]
+        if self.able:
+            return here, here
+        if len(self.groups.parts) > 1:
+            return here, here + self.groups.shift(z).astype(here.dtype)
+        change = {p.name: _change(z, p) for p in self.groups.pairs}
+        moves = {k: _weighted(r.weights, change) for k, r in self.responses.items()}
+        return here, here + np.stack([moves[str(k)] for k in self.groups.kinds]).astype(here.dtype)
+
+    def expected(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
+        """What the model expects of the cells before and after, (cells, features) each."""
+        z, now = self.moved(model)
+        before = decode(model, self.picked, z)
+        return before.astype(np.float64), decode(model, self.picked, now, self.codes).astype(float)
+
+    def fold(self, trust: float) -> tuple[np.ndarray, np.ndarray]:
+        """What is expected of the cells, and by how much it changes, (cells, features) each.
+
+        Changes are of log expected counts (of values, if they are no counts): `trust` times those
+        of the models plus 1 - `trust` times the measured ones.
+        """
+        floor = self.floor(self.picked)
+        n, before, fold = len(self.models), 0.0, 0.0
+        for model in self.models:
+            a, b = self.expected(model)
+            before, fold = before + a / n, fold + self.change(a, b, floor) / n
+        measured = np.stack([self.responses[str(k)].change for k in self.groups.kinds])
+        return before, trust * fold + (1 - trust) * measured
+
+    def carried(
+        self, before: np.ndarray, fold: np.ndarray, rng: np.random.Generator | None
+    ) -> np.ndarray:
+        """The source cells after the change, (cells, features); see `responses.carried`."""
+        rows = self.picked.views[RNA]
+        x = np.asarray(rows.todense(), dtype=np.float64)
+        if not self.counts:
+            return np.maximum(x + fold, min(0.0, float(self.cells.views[RNA].min())))
+        floor = self.floor(self.picked)
+        after = np.maximum((before + floor) * np.exp(fold) - floor, 0.0)
+        return carried(x, before, after, rng)
+
+    def change(self, before: np.ndarray, after: np.ndarray, floor: np.ndarray) -> np.ndarray:
+        """From expected data to changes of y."""
+        return np.log((after + floor) / (before + floor)) if self.counts else after - before
+
+    def floor(self, cells: Cells) -> np.ndarray:
+        """Counts below which fold changes fade, (cells, 1)."""
+        library = np.asarray(cells.views[RNA].sum(1), dtype=np.float64).reshape(-1, 1)
+        return self.profiles.floor * np.maximum(library, 1.0)
+
+    def trust(self) -> float:
+        """The share of the model in the prediction, between 0 and MOST_TRUST.
+
+        For each type whose response was measured, the other types predict it by model and by
+        measurement, m and g; the share a minimises the squared error of g + a (m - g). The model
+        has seen these types, so a flatters it, and only what is missing from 1 counts: it has
+        learnt the responses less well than they were measured.
+        """
+        pairs = self.groups.parts[0]
+        if len(self.groups.parts) > 1 or len(pairs) < FEWEST_TYPES:
+            return MOST_TRUST
+        z = latent(self.models[0], self.cells)
+        change = {p.name: _change(z, p) for p in pairs}
+        up, down = 0.0, 1e-12
+        for pair in pairs:
+            if min(len(pair.before), len(pair.after)) >= FEWEST_CELLS:
+                others = [p for p in pairs if p is not pair]
+                seen, noise = self.profiles.change(pair)
+                told = response(self.profiles, others, pair.before)
+                off = self._said(pair, z, _weighted(told.weights, change)) - told.change
+                weight = 1 / np.maximum(noise, FAINTEST)
+                up += float((weight * (seen - told.change) * off).sum())
+                down += float((weight * off**2).sum())
+        return MOST_TRUST * float(np.clip(up / down, 0, 1))
+
+    def _said(self, pair: Pair, z: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """The mean response of a type by the first model, (features,)."""
+        rows = pair.before[:MOST_CELLS]
+        cells, here = self.cells.take(rows), z[rows]
+        now = here if self.able else here + move.astype(here.dtype)
+        before, after = (
+            decode(self.models[0], cells, at, codes).mean(0)
+            for at, codes in ((here, {}), (now, self.codes))
+        )
+        return self.change(before, after, self.floor(cells).mean())
+
+
+def decode(
+    model: Model,
+    cells: Cells,
+    z: np.ndarray,
+    codes: Mapping[str, int] = {},
+    draw: bool = False,
+    seed: int = 0,
+) -> np.ndarray:
+    """Cells at z with the library and other covariates of `cells`, (cells, features)."""
+    at = torch.from_numpy(z)
+
+    def ask(net: Network, m: Minibatch) -> torch.Tensor:
+        made = net.decode(at[m.index], m.as_if(codes))[RNA]
+        return made.sample() if draw else made.mean
+
+    with Random(seed):
+        return each(model, cells, ask)
+
+
+def _change(z: np.ndarray, pair: Pair) -> np.ndarray:
+    return z[pair.after].mean(0) - z[pair.before].mean(0)
+
+
+def _weighted(weights: Mapping[str, float], rows: Mapping[str, Sequence[float]]) -> np.ndarray:
+    return np.sum([w * np.asarray(rows[k]) for k, w in weights.items()], 0)
