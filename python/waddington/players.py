@@ -42,10 +42,14 @@ class Player:
         self.optimiser.zero_grad()
         total, values = self.objective(trace, cells, clock)
         total.backward()
+        self.descend(clock, lr)
+        return values
+
+    def descend(self, clock: Clock, lr: float | None = None) -> None:
+        """Move along the gradients that are there; `lr` overrides the schedule."""
         if self.how.clip:
             nn.utils.clip_grad_norm_(self.optimiser.parameters, self.how.clip)
         self.optimiser.step(at(self.how.lr, clock) if lr is None else lr)
-        return values
 
 
 class Means:

@@ -19,7 +19,7 @@ from .devices import Random, computing, default_threads, resolve
 from .distributed import join
 from .errors import InputError, TrainingError, listed
 from .layers import check_choice
-from .minibatches import Coded, cut, held_out_cells, minibatches, shuffled
+from .minibatches import WHOLE, Coded, cut, held_out_cells, minibatches, shuffled
 from .model import Model, load_weights, weights_of
 from .network import Network
 from .players import Means, Player, set_mode
@@ -28,6 +28,7 @@ from .schedules import Clock, at
 from .scores import broken_cells, evaluate, extremes, lends, report, sample_of
 from .terms import losses, objective, weighted
 from .trace import Trace
+from .whole_step import WholeStep, match
 
 GUARD_STEPS = 200
 """Between two looks at whether the objective is still a number."""
@@ -87,6 +88,7 @@ class Trainer:
         self.epoch_of_phase = self.minibatch = 0
         self.progress = 0.0
         self.players: list[Player] = []
+        self.whole: WholeStep | None = None
         with self._computing():
             self._build(start)
         for module in (self.network, *self.opponents):
@@ -216,6 +218,9 @@ class Trainer:
         games += [(self._objective, self.network, phase.optimiser, phase.every)]
         self.players = [self.team.share(Player.of(*game), game[1]) for game in games]
         self._best_score, self.best_epoch, self._scores = math.inf, self.epoch, ()
+        alone = len(games) == 1 and phase.every == 1 and self.team.part == WHOLE
+        on_cpu = self.device.type == "cpu"
+        self.whole = match(self.recipe, self.network) if alone and on_cpu else None
 
     def _one_epoch(self, phase: Phase, length: int) -> Iterator[None]:
         if self.minibatch == 0:
@@ -251,6 +256,11 @@ class Trainer:
         """Whoever's turn it is moves; `progress` is of the phase."""
         self.step += 1
         clock = Clock(progress, self.step - 1, self.epoch_of_phase, self._scores)
+        if self.whole is not None:
+            run = self._run_clock(clock)
+            values = self.whole(cells, {t.name: at(t.weight, run) for t in self.recipe.terms})
+            self.players[-1].descend(clock, self.learning_rate)
+            return values
         moving = [p for p in self.players if self.step % p.every == 0]
         with torch.set_grad_enabled(self.players[-1] in moving):
             trace = self.network(cells)
@@ -264,7 +274,7 @@ class Trainer:
         self, trace: Trace, cells: Minibatch, clock: Clock
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The terms, and what the opponents do to the network; weights follow the whole run."""
-        run = Clock(self.progress, clock.step, self.epoch, clock.scores)
+        run = self._run_clock(clock)
         values = losses(self.recipe.terms, trace, cells)
         parts = list(weighted(self.recipe.terms, values, run).values())
         for o in self.opponents:
@@ -272,6 +282,10 @@ class Trainer:
             values[f"{o.spec.name} pull"] = pull
             parts.append(at(o.spec.weight, run) * pull)
         return torch.stack([p.reshape(()) for p in parts]).sum(), values
+
+    def _run_clock(self, clock: Clock) -> Clock:
+        """The time in the whole run, from that in the phase."""
+        return Clock(self.progress, clock.step, self.epoch, clock.scores)
 
     def _end_epoch(self, means: Means, phase: Phase) -> None:
         """Rows of history; the weights, if these are the best so far."""
