@@ -6,11 +6,12 @@ product <- paste(
     "torch.set_num_threads(1)",
     "a = torch.ones(256, 1024)",
     "b = torch.ones(1024, 256)",
-    "def seconds():",
+    "times = []",
+    "for trial in range(10):",
     "    start = time.process_time()",
-    "    for _ in range(5): a @ b",
-    "    return (time.process_time() - start) / 5",
-    "best = min(seconds() for _ in range(10))",
+    "    for repeat in range(5): a @ b",
+    "    times.append((time.process_time() - start) / 5)",
+    "best = min(times)",
     sep = "\n"
 )
 
