@@ -111,6 +111,15 @@ ensure_pandoc() {
     fi
 }
 
+# The kernels in C are compiled at their first use; where there is no compiler, torch does their
+# work and the tests leave them out.
+ensure_compiler() {
+    if [ "$purpose" = test ] && ! has cc && can_apt; then
+        say "Installing a C compiler from Debian"
+        apt_install gcc libc6-dev
+    fi
+}
+
 # Python ------------------------------------------------------------------------------------------
 
 # The newest Python that the installed reticulate can drive.
@@ -220,6 +229,7 @@ ensure_waddington() {
 ensure_r
 ensure_r_packages
 ensure_pandoc
+ensure_compiler
 ensure_python
 ensure_waddington
 say "Ready: $(R --version | head -n 1 | cut -d' ' -f1-3), $("$venv/bin/python" --version)"
