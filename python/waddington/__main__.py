@@ -8,8 +8,6 @@ import inspect
 import platform
 import shutil
 import sys
-import types
-import typing
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,6 +116,16 @@ def train_options(commands: Any) -> None:
         help="share of the cells that decides when to stop [0.1]",
     )  # fmt: skip
     how.add_argument("--seed", type=int, help="of everything random [drawn, and printed]")
+    machine_options(p)
+    out = p.add_argument_group("results")
+    out.add_argument("--out", type=Path, default=Path("model.wad"), help="model file [model.wad]")
+    out.add_argument("--history", type=Path, help="CSV of scores by epoch [OUT with .csv]")
+    out.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    p.set_defaults(run=train_to_file)
+
+
+def machine_options(p: argparse.ArgumentParser) -> None:
+    """Add where a model is trained."""
     machine = p.add_argument_group("where to train it")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or mps [auto]")
     machine.add_argument("--threads", type=int, metavar="N", help="CPU threads [cores, 4 at most]")
@@ -128,16 +136,12 @@ def train_options(commands: Any) -> None:
         "--checkpoint", type=Path, metavar="FILE",
         help="file that keeps the run; the same command goes on from it",
     )  # fmt: skip
-    out = p.add_argument_group("results")
-    out.add_argument("--out", type=Path, default=Path("model.wad"), help="model file [model.wad]")
-    out.add_argument("--history", type=Path, help="CSV of scores by epoch [OUT with .csv]")
-    out.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    p.set_defaults(run=train_to_file)
 
 
 def train_to_file(args: argparse.Namespace) -> None:
     """Train, write model and history, print the summary."""
     from .fit import train
+    from .words import pair, recipe_of
 
     given = dict(pair(text) for text in args.set)
     if args.batch is not None:
@@ -183,6 +187,7 @@ def recipes_options(commands: Any) -> None:
 def describe_recipes(args: argparse.Namespace) -> None:
     """The first line of every recipe, or all that is known of one."""
     from .recipes import RECIPES
+    from .words import function_of
 
     if args.name is None:
         for name, make in RECIPES.items():
@@ -191,77 +196,6 @@ def describe_recipes(args: argparse.Namespace) -> None:
     make = function_of(args.name)
     shown = (p.replace(annotation=p.empty) for p in inspect.signature(make).parameters.values())
     print(f"{args.name}({', '.join(map(str, shown))})\n\n{inspect.getdoc(make)}")
-
-
-def function_of(name: str) -> Any:
-    """The function that makes a recipe.
-
-    Raises:
-        InputError: If there is none of that name.
-    """
-    from .recipes import RECIPES
-
-    if name not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {name!r}", "recipe")
-    return RECIPES[name]
-
-
-def recipe_of(name: str, given: dict[str, str]) -> Any:
-    """The recipe of that name with arguments given as words.
-
-    Raises:
-        InputError: If it has no such argument, or a word does not mean a value of its type.
-    """
-    make = function_of(name)
-    known = inspect.signature(make, eval_str=True).parameters
-    if unknown := [k for k in given if k not in known]:
-        raise InputError(
-            f"recipe {name!r} has no argument {unknown[0]!r}; it has {', '.join(known)}"
-        )
-    return make(**{k: value_of(k, text, known[k].annotation) for k, text in given.items()})
-
-
-def pair(text: str) -> tuple[str, str]:
-    """The two sides of NAME=VALUE.
-
-    Raises:
-        InputError: If there is no "=".
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"{text!r} must be NAME=VALUE")
-    return name.replace("-", "_"), value
-
-
-def value_of(name: str, text: str, annotation: Any) -> Any:
-    """What a word means as a value of that type, such as `int | None` or `tuple[int, ...]`.
-
-    Raises:
-        InputError: If it can't be one.
-    """
-    union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
-    kinds = typing.get_args(annotation) if union else (annotation,)
-    if type(None) in kinds and text.lower() in ("none", "null"):
-        return None
-    many = [k for k in kinds if typing.get_origin(k) is tuple]
-    if many and ("," in text or str not in kinds):
-        kind = typing.get_args(many[0])[0]
-        return tuple(value_of(name, x.strip(), kind) for x in text.split(",") if x.strip())
-    for kind in sorted((k for k in kinds if k in READERS), key=list(READERS).index):
-        try:
-            return READERS[kind](text)
-        except (KeyError, ValueError):
-            continue
-    if text.startswith("{"):
-        from .parts import from_json
-
-        return from_json(text)
-    wanted = " or ".join(getattr(k, "__name__", str(k)) for k in kinds if k is not type(None))
-    raise InputError(f"--set {name}={text}: {name} must be {wanted}", name)
-
-
-YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-READERS = {bool: lambda text: YES_NO[text.lower()], int: int, float: float, str: str}
 
 
 # ------------------------------------------------------------------ verbs
@@ -358,6 +292,7 @@ def fill(data: Any, model: Any, cells: Any, genes: list[str], args: argparse.Nam
 
     from . import verbs
     from .verbs.denoise import library_of
+    from .words import pair
 
     library, as_if = args.library, dict(pair(text) for text in args.as_if)
     if library != "observed":  # the median is that of all cells, not of a block

@@ -13,9 +13,8 @@ from conftest import ROOT
 from toys import cells as toy_cells
 
 import waddington as wd
-from waddington.__main__ import main, pair, recipe_of, value_of
-from waddington.errors import InputError
-from waddington.recipes import RECIPES, scvi, vae
+from waddington.__main__ import main
+from waddington.recipes import RECIPES
 
 TRAIN = ["--recipe", "scvi", "--batch", "batch", "--set", "n_latent=3", "--set", "n-hidden=8"]
 QUICK = ["--epochs", "2", "--batch-size", "32", "--seed", "1", "--threads", "1"]
@@ -228,43 +227,3 @@ def test_errors_are_one_line_and_status_two(run, folder, command, said):
     assert status == 2 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and said in err
     assert set(os.listdir(folder)) == there  # and nothing is left behind
-
-
-# Words to values -------------------------------------------------------------------------------
-
-
-def test_words_become_values_of_the_argument_s_type():
-    given = {
-        "batch": "donor", "covariates": "age,dose", "n_latent": "20", "dropout": "0.2",
-        "encode_covariates": "yes", "epochs": "none",
-        "decoder": '{"part": "Stack", "layers": [{"part": "Dense", "units": 5}]}',
-    }  # fmt: skip
-    from waddington.layers import Dense, Stack
-
-    assert recipe_of("scvi", given) == scvi(
-        "donor", ("age", "dose"), 20, dropout=0.2, encode_covariates=True, epochs=None,
-        decoder=Stack((Dense(5),)),
-    )  # fmt: skip
-    assert recipe_of("vae", {"hidden": "256,128"}) == vae(hidden=(256, 128))
-    assert recipe_of("vae", {"hidden": "64"}) == vae(hidden=(64,))
-    assert recipe_of("vae", {"hidden": ""}) == vae(hidden=())
-    assert recipe_of("cvae", {"condition": "a,b"}).covariates == ("a", "b")
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_default_can_be_typed(name):
-    import inspect
-
-    for p in inspect.signature(RECIPES[name], eval_str=True).parameters.values():
-        if isinstance(p.default, bool | int | float | str | tuple) or p.default is None:
-            many = isinstance(p.default, tuple)
-            text = ",".join(map(str, p.default)) if many else str(p.default)
-            assert value_of(p.name, text, p.annotation) == p.default, p.name
-
-
-def test_values_that_can_not_be_are_named():
-    with pytest.raises(InputError, match=r"--set x=maybe: x must be bool"):
-        value_of("x", "maybe", bool)
-    with pytest.raises(InputError, match="must be NAME=VALUE"):
-        pair("=3")
-    assert pair("n-latent=a=b") == ("n_latent", "a=b")
