@@ -23,7 +23,7 @@ ROOMS = (
     "conditions kernels layers latents likelihoods coders fusions terms opponents recipe network "
     "players whole_step devices annotation scores checks model distributed trainer checkpoint "
     "readers recipes fit metrics communities integration verbs keras simulate datasets bridge "
-    "keras_bridge __main__"
+    "keras_bridge words __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3
@@ -259,3 +259,10 @@ def test_ci_runs_what_a_person_runs():
     lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
     commands = [line for line in lines if line and not line.startswith("#")]
     assert len(commands) == 1 and commands[0].endswith('/inst/scripts/test.sh"')
+
+
+def test_every_evaluation_is_listed():
+    folder = ROOT / "tests" / "benchmarks"
+    listed = (folder / "README.md").read_text("utf-8")
+    absent = [path.name for path in folder.glob("*.[pR]*") if f"`{path.name}" not in listed]
+    assert not absent, "these evaluations are missing from tests/benchmarks/README.md"
