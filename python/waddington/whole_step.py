@@ -27,6 +27,9 @@ from .network import Network
 from .recipe import Recipe
 from .terms import KL, NLL
 
+BIASES = {"logits": "bias", "zero_logits": "zero_bias"}
+"""Maps of a head whose biases C adds on its way."""
+
 
 def match(recipe: Recipe, network: Network) -> WholeStep | None:
     """The hand-written step of a network, or None if only autograd knows it."""
@@ -235,40 +238,60 @@ class _Head:
         self, h: Tensor, cells: Minibatch, view: str, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Log p of each cell, (cells,), and the gradient of h of their weighted sum."""
-        values = self._values(h, cells)
-        size = None if self.library == "none" else cells.size(view, self.library)
+        values, d_theta = self._values(h), None
+        if "log_theta" not in values:
+            values["log_theta"], d_theta = self._table(cells)
         given = native_counts.Inputs(
-            values["logits"], values["log_theta"], values.get("zero_logits"), size,
-            cells.views[view], self.library == "observed",
-        )  # fmt: skip
-        d_theta = self._place_of_theta(given.log_theta, cells)
-        made = native_counts.Gradients(given.logits, d_theta, given.zero_logits, None)
+            library=None if self.library == "none" else cells.size(view, self.library),
+            counts=cells.views[view],
+            share=self.library == "observed",
+            **{"zero_logits": None, **values, **self._biases()},
+        )
+        made = native_counts.Gradients(  # over the values, but for a theta that has its own place
+            given.logits,
+            given.log_theta if d_theta is None else d_theta,
+            given.zero_logits,
+            None,
+            **{k: self.memory.gradient(p) for k, p in self._biases().items()},
+        )
         log_p = native_counts.counts(given, weight, made)
-        for table in self.tables.values():
-            if table.covariate:
-                codes = cells.codes[table.covariate]
-                native_dense.sum_rows(d_theta, codes, self.memory.gradient(table.blocks[0]))
-        d: Tensor | None = None
-        for name, lin in self.maps.items():  # gradients lie where the values were
-            more = product_gradient(lin, values[name], h, self.memory, (self, name))
-            d = more if d is None else d.add_(more)
-        return log_p, d
+        self._to_levels(given.log_theta, cells)
+        return log_p, self._back(values, h)
 
-    def _values(self, h: Tensor, cells: Minibatch) -> dict[str, Tensor]:
+    def _values(self, h: Tensor) -> dict[str, Tensor]:
+        """What the maps make of h; the biases of (zero) logits are left to C."""
         values = {}
         for name, lin in self.maps.items():
-            out = self.memory((self, name, "value"), len(h), lin.out_features)
-            values[name] = torch.addmm(lin.bias, h, lin.weight.t(), out=out)
-        for name, table in self.tables.items():
-            rows = table.blocks[0]
-            values[name] = (
-                F.embedding(cells.codes[table.covariate], rows) if table.covariate else rows
-            )
+            out = self.memory((self, name), len(h), lin.out_features)
+            values[name] = torch.mm(h, lin.weight.t(), out=out)
+            if name not in BIASES:
+                native_dense.add_rows(out, lin.bias)
         return values
 
-    def _place_of_theta(self, log_theta: Tensor, cells: Minibatch) -> Tensor:
-        """Where the gradient of log theta goes: a parameter's, or over what a cell's own was."""
+    def _biases(self) -> dict[str, nn.Parameter]:
+        return {BIASES[k]: lin.bias for k, lin in self.maps.items() if k in BIASES}
+
+    def _table(self, cells: Minibatch) -> tuple[Tensor, Tensor | None]:
+        """Log theta, and where its gradient goes: to its parameter, or over each cell's own."""
+        table = self.tables["log_theta"]
+        rows = table.blocks[0]
+        if table.covariate:
+            return F.embedding(cells.codes[table.covariate], rows), None
+        return rows, self.memory.gradient(rows)
+
+    def _to_levels(self, d_theta: Tensor, cells: Minibatch) -> None:
+        """Add up the gradients of the cells of a level, if theta goes by level."""
         table = self.tables.get("log_theta")
-        if table is None or table.covariate:
-            return log_theta
-        return self.memory.gradient(table.blocks[0])
+        if table is not None and table.covariate:
+            sums = self.memory.gradient(table.blocks[0])
+            native_dense.sum_rows(d_theta, cells.codes[table.covariate], sums)
+
+    def _back(self, gradients: dict[str, Tensor], h: Tensor) -> Tensor:
+        """The gradient of h from those of the maps; those of their weights are noted."""
+        total = self.memory((self, "d"), *h.shape).zero_()
+        for name, lin in self.maps.items():
+            torch.mm(gradients[name].t(), h, out=self.memory.gradient(lin.weight))
+            total.addmm_(gradients[name], lin.weight)
+            if name not in BIASES:
+                native_dense.sum_rows(gradients[name], None, self.memory.gradient(lin.bias))
+        return total

@@ -35,8 +35,9 @@ class CountsTask(ctypes.Structure):
         *(
             (k, POINTER)
             for k in (
-                "indptr", "indices", "values", "logits", "log_theta", "zero_logits", "library",
-                "weight", "log_p", "d_logits", "d_log_theta", "d_zero_logits", "d_log_library",
+                "indptr", "indices", "values", "logits", "zero_logits", "bias", "zero_bias",
+                "log_theta", "library", "weight", "log_p", "d_logits", "d_log_theta",
+                "d_zero_logits", "d_log_library", "d_bias", "d_zero_bias",
             )
         ),
     )  # fmt: skip

@@ -14,7 +14,10 @@ from . import native
 
 
 class Inputs(NamedTuple):
-    """What a log probability depends on, and whether the library is shared out."""
+    """What a log probability depends on, and whether the library is shared out.
+
+    Biases, (genes,), are added to the (zero) logits, and change them in place.
+    """
 
     logits: Tensor
     log_theta: Tensor
@@ -22,6 +25,8 @@ class Inputs(NamedTuple):
     library: Tensor | None
     counts: Rows
     share: bool
+    bias: Tensor | None = None
+    zero_bias: Tensor | None = None
 
 
 class Gradients(NamedTuple):
@@ -31,6 +36,8 @@ class Gradients(NamedTuple):
     log_theta: Tensor
     zero_logits: Tensor | None
     log_library: Tensor | None
+    bias: Tensor | None = None
+    zero_bias: Tensor | None = None
 
 
 def counts(given: Inputs, weight: Tensor | None, gradients: Gradients | None) -> Tensor:
@@ -43,11 +50,9 @@ def counts(given: Inputs, weight: Tensor | None, gradients: Gradients | None) ->
     """
     rows = given.counts
     log_p = torch.empty(len(rows))
-    tensors = {
-        "indptr": rows.indptr, "indices": rows.indices, "values": rows.values,
-        "logits": given.logits, "log_theta": given.log_theta, "zero_logits": given.zero_logits,
-        "library": given.library, "weight": weight, "log_p": log_p,
-    }  # fmt: skip
+    tensors = {k: v for k, v in given._asdict().items() if k not in ("counts", "share")}
+    tensors |= {"indptr": rows.indptr, "indices": rows.indices, "values": rows.values}
+    tensors |= {"weight": weight, "log_p": log_p}
     if gradients is not None:
         tensors |= {f"d_{k}": v for k, v in gradients._asdict().items()}
     task = native.CountsTask(

@@ -18,13 +18,15 @@ typedef struct {
     int64_t theta_by_cell; /* log_theta is (cells, genes), else (genes) */
     const int64_t *indptr, *indices;
     const float *values;
-    const float *logits;      /* (cells, genes) */
+    float *logits;            /* (cells, genes) */
+    float *zero_logits;       /* (cells, genes), or NULL for a plain negative binomial */
+    const float *bias, *zero_bias; /* (genes), added to these in place, or NULL */
     const float *log_theta;   /* (genes) or (cells, genes) */
-    const float *zero_logits; /* (cells, genes), or NULL for a plain negative binomial */
     const float *library;     /* (cells), or NULL for 1 */
     const float *weight;      /* (cells), or NULL for 1 */
     float *log_p;             /* (cells) */
     float *d_logits, *d_log_theta, *d_zero_logits, *d_log_library;
+    float *d_bias, *d_zero_bias; /* (genes), sums of the gradients of (zero) logits */
 } counts_task;
 
 /* What a thread works with: genes floats each. */
@@ -34,6 +36,7 @@ typedef struct {
     float *fall;            /* minus the slope of log p in the log mean */
     float *slope;           /* summed slopes of log p in log theta */
     float *d_zero;          /* slopes of log p in the zero logits */
+    float *d_bias, *d_zero_bias; /* sums of gradients */
 } scratch;
 
 /* One cell on its way. */
@@ -191,12 +194,23 @@ INLINE void stored_zinb(cell *c, const scratch *s) {
     c->fallen = fallen;
 }
 
+/* A row of a matrix, or NULL if there is none, after a bias was added to it. */
+static const float *row_of(float *matrix, const float *bias, int64_t n, int64_t genes) {
+    if (!matrix) return NULL;
+    float *row = matrix + n * genes;
+    if (bias) {
+#pragma omp simd
+        for (int64_t g = 0; g < genes; g++) row[g] += bias[g];
+    }
+    return row;
+}
+
 static cell cell_of(const counts_task *t, int64_t n) {
-    int64_t start = t->indptr[n], at = n * t->genes;
+    int64_t start = t->indptr[n];
     cell c = {.genes = t->genes, .stored = t->indptr[n + 1] - start, .index = t->indices + start};
     c.x = t->values + start;
-    c.logits = t->logits + at;
-    c.zero_logits = t->zero_logits ? t->zero_logits + at : NULL;
+    c.logits = row_of(t->logits, t->bias, n, t->genes);
+    c.zero_logits = row_of(t->zero_logits, t->zero_bias, n, t->genes);
     c.library = t->library ? t->library[n] : 1.0f;
     c.weight = t->weight ? t->weight[n] : 1.0f;
     return c;
@@ -210,11 +224,19 @@ static void write_gradients(const counts_task *t, int64_t n, const cell *c, cons
     float *d_zero = t->d_zero_logits ? t->d_zero_logits + n * t->genes : NULL;
     if (d_logits) {
 #pragma omp simd
-        for (int64_t g = 0; g < t->genes; g++) d_logits[g] = s->rate[g] * k - weight * s->fall[g];
+        for (int64_t g = 0; g < t->genes; g++) {
+            float d = s->rate[g] * k - weight * s->fall[g];
+            d_logits[g] = d;
+            s->d_bias[g] += d;
+        }
     }
     if (d_zero) {
 #pragma omp simd
-        for (int64_t g = 0; g < t->genes; g++) d_zero[g] = weight * s->d_zero[g];
+        for (int64_t g = 0; g < t->genes; g++) {
+            float d = weight * s->d_zero[g];
+            d_zero[g] = d;
+            s->d_zero_bias[g] += d;
+        }
     }
     if (t->d_log_library) t->d_log_library[n] = -weight * c->fallen;
 }
@@ -238,32 +260,37 @@ static void one_cell(const counts_task *t, int64_t n, scratch s) {
     write_gradients(t, n, &c, &s, t->share ? c.fallen / sum : 0.0f);
 }
 
-/* Sums over threads, always in the same order. */
-static void add_up(const float *parts, int64_t genes, int64_t threads, float *out) {
-    for (int64_t g = 0; g < genes; g++) {
+/* Sums over threads, always in the same order; nothing if `out` is NULL. */
+static void add_up(const float *parts, int64_t genes, int64_t step, int64_t threads, float *out) {
+    for (int64_t g = 0; out && g < genes; g++) {
         float sum = 0;
-        for (int64_t k = 0; k < threads; k++) sum += parts[k * genes + g];
+        for (int64_t k = 0; k < threads; k++) sum += parts[k * step + g];
         out[g] = sum;
     }
 }
 
+#define ROWS 8 /* of scratch per thread */
+
 /* Does the task; returns 0, or 1 if there is no memory. */
 int wad_counts(const counts_task *t, int threads) {
-    int64_t genes = t->genes;
-    float *memory = calloc(genes * (2 + 6 * threads), sizeof(float));
+    int64_t genes = t->genes, step = ROWS * genes;
+    float *memory = calloc(2 * genes + step * threads, sizeof(float));
     if (!memory) return 1;
-    float *theta = memory, *inverse = memory + genes, *slopes = memory + 2 * genes;
+    float *theta = memory, *inverse = memory + genes, *all = memory + 2 * genes;
     if (!t->theta_by_cell) set_theta(t->log_theta, genes, theta, inverse);
 #pragma omp parallel num_threads(threads)
     {
-        int64_t start, stop, me = omp_get_thread_num();
+        int64_t start, stop;
         share_of(t->cells, &start, &stop);
-        float *own = slopes + genes * (threads + 5 * me);
-        scratch s = {theta, inverse, own, own + genes, slopes + genes * me, own + 2 * genes};
-        if (t->theta_by_cell) s.theta = own + 3 * genes, s.inverse = own + 4 * genes;
+        float *own = all + step * omp_get_thread_num();
+        scratch s = {theta, inverse, own + 3 * genes, own + 4 * genes, own, own + 5 * genes};
+        s.d_bias = own + genes, s.d_zero_bias = own + 2 * genes;
+        if (t->theta_by_cell) s.theta = own + 6 * genes, s.inverse = own + 7 * genes;
         for (int64_t n = start; n < stop; n++) one_cell(t, n, s);
     }
-    if (!t->theta_by_cell && t->d_log_theta) add_up(slopes, genes, threads, t->d_log_theta);
+    if (!t->theta_by_cell) add_up(all, genes, step, threads, t->d_log_theta);
+    add_up(all + genes, genes, step, threads, t->d_bias);
+    add_up(all + 2 * genes, genes, step, threads, t->d_zero_bias);
     free(memory);
     return 0;
 }
