@@ -19,6 +19,10 @@
 #' dimension has a loading for each gene}
 #' \item{\code{\link{wgan}()}}{WGAN-GP: a generator of log expression, and a
 #' critic}
+#' \item{\code{\link{scgen}()}}{scGen: a VAE whose latent space is flat enough
+#' for responses to be vectors in it}
+#' \item{\code{\link{trvae}()}}{trVAE: a conditional VAE whose conditions are
+#' aligned on the first decoder layer}
 #' }
 #'
 #' Arguments \code{encoder} and \code{decoder}, where a recipe has them, also
@@ -377,4 +381,108 @@ wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
         128), n_critic = 5, penalty = 10.0, learning_rate = 0.0001,
         batch_size = 64, updates = 20000, epochs = NULL) {
     .recipeCall("wgan")
+}
+
+#' scGen: a VAE whose latent space is flat enough for responses to be vectors
+#' in it
+#'
+#' data ~ head(f(z)), z hardly regularised; a response is a shift of z.
+#'
+#' Layers, sizes, dropout, learning rate, batch size, patience and epochs are
+#' those of the authors' code and tutorials; so is beta, on this package's
+#' scale, since 0.5 * squared error is the negative log likelihood of unit
+#' variance. It differs in one thing: training stops by held-out
+#' reconstruction, and not by the whole objective, which ends it early and
+#' costs much of the accuracy.
+#'
+#' @param n_latent Dimensions of z.
+#' @param hidden Units of the encoder's hidden layers, with leaky ReLU and
+#'   batch normalisation; the decoder's are the same, reversed.
+#' @param likelihood \code{"normal"} for log-normalised values, as the authors
+#'   do; \code{"nb"} for raw counts, with the library of each cell, which
+#'   \code{predict_perturbation} makes better use of.
+#' @param beta Weight of the divergence from the prior.
+#' @param dropout Share of hidden units that is left out in each step of
+#'   training.
+#' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
+#'   makes one.
+#' @param decoder The same for the decoder.
+#' @param learning_rate Of Adam.
+#' @param batch_size Cells per minibatch.
+#' @param patience Epochs without a better held-out reconstruction before
+#'   training stops.
+#' @param epochs Passes over the cells.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Lotfollahi et al. (2019), Nature Methods 16, 715.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' scgen()
+#' @export
+scgen <- function(n_latent = 100, hidden = c(800, 800),
+        likelihood = "normal", beta = 5e-05, dropout = 0.2, encoder = NULL,
+        decoder = NULL, learning_rate = 0.001, batch_size = 32,
+        patience = 25, epochs = 100) {
+    .recipeCall("scgen")
+}
+
+#' trVAE: a conditional VAE whose conditions are aligned on the first decoder
+#' layer
+#'
+#' data ~ head(f(z, condition)), z ~ N(0, 1), f's first layer alike in all
+#' conditions.
+#'
+#' Sizes, layer normalisation, dropout, likelihood and beta are those of the
+#' authors' later code; \code{aligned} is that of their paper. The paper's own
+#' model of log-normalised values is \code{trvae(likelihood = "normal", hidden
+#' = c(128, 128), dropout = 0.1, beta = 4e-4, mmd = 2000)} for 2,000 genes:
+#' its weights 50, 1e-4 and 50 of the error's mean over genes, the
+#' divergence's mean over dimensions and the discrepancy are 1, 1e-4 * genes /
+#' (50 * n_latent) and \code{genes} on this package's scale. Their decay of
+#' weights is left out: it pulls the profile of a count head to the uniform
+#' one. \code{mmd} has the size at which the aligned layer's discrepancy falls
+#' to less than half without a loss of likelihood.
+#'
+#' @param condition The column whose levels are aligned.
+#' @param covariates Continuous columns, given to encoder and decoder
+#'   likewise.
+#' @param n_latent Dimensions of z.
+#' @param hidden Units of the encoder's hidden layers; the decoder's are the
+#'   same, reversed.
+#' @param likelihood \code{"nb"} or \code{"zinb"} for raw counts, with a
+#'   dispersion per condition; \code{"normal"} for log-normalised values.
+#' @param beta Weight of the divergence from the prior.
+#' @param mmd Weight of the discrepancy between conditions.
+#' @param aligned The activation that is aligned: \code{"rna.decoder.0"}, or
+#'   \code{"z"}. With \code{"z"}, types that occur in one condition only are
+#'   pulled onto others.
+#' @param dropout Share of hidden units that is left out in each step of
+#'   training.
+#' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
+#'   makes one.
+#' @param decoder The same for the decoder.
+#' @param learning_rate Of Adam.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 6,000
+#'   updates, 8 to 400.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Lotfollahi et al. (2020), Bioinformatics 36, i610.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' trvae()
+#' @export
+trvae <- function(condition = "condition", covariates = list(),
+        n_latent = 10, hidden = c(256, 64), likelihood = "nb", beta = 1.0,
+        mmd = 10.0, aligned = "rna.decoder.0", dropout = 0.05,
+        encoder = NULL, decoder = NULL, learning_rate = 0.001,
+        epochs = NULL) {
+    .recipeCall("trvae")
 }

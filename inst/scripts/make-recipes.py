@@ -95,7 +95,11 @@ def signature(name: str, parameters: Mapping[str, inspect.Parameter]) -> str:
     head = textwrap.wrap(
         f"{name} <- function({arguments})", 76, subsequent_indent=" " * 8, break_on_hyphens=False
     )
-    return "\n".join([*head, "{", f'    .recipeCall("{name}")', "}"]).replace(")\n{", ") {").replace("\u00a0", " ")
+    return (
+        "\n".join([*head, "{", f'    .recipeCall("{name}")', "}"])
+        .replace(")\n{", ") {")
+        .replace("\u00a0", " ")
+    )
 
 
 def title(f: Callable[..., Any]) -> str:
@@ -133,11 +137,20 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
 def rd(said: str) -> str:
     """Python's words as R documentation: code marked, R's constants, nothing special left."""
     said = said.replace("\\", "\\\\").replace("%", "\\%").replace("{", "\\{").replace("}", "\\}")
-    said = re.sub(r"(\w+)=\(\)", r"\1 = list()", said)
+    pieces = re.split(r"`([^`]+)`", said)
+    pieces[::2] = [re.sub(r'\b(?:None|True|False)\b|"[^"` ]+"', code, p) for p in pieces[::2]]
+    pieces[1::2] = [code(p) for p in pieces[1::2]]
+    return "".join(pieces).replace("@", "@@")
+
+
+def code(said: str | re.Match[str]) -> str:
+    """Python code as marked R code: constants, tuples, and spaces about the sign of arguments."""
+    said = said if isinstance(said, str) else said.group()
     for python, r in {"None": "NULL", "True": "TRUE", "False": "FALSE"}.items():
-        said = re.sub(rf"`?\b{python}\b`?", rf"`{r}`", said)
-    said = re.sub(r'(?<!`)("[^"` ]+")(?!`)', r"`\1`", said)
-    return re.sub(r"`([^`]+)`", r"\\code{\1}", said).replace("@", "@@")
+        said = re.sub(rf"\b{python}\b", r, said)
+    said = re.sub(r"(\w)=\(\)", r"\1=list()", said)
+    said = re.sub(r"(\w)=\((\d[^()]*)\)", r"\1=c(\2)", said)
+    return rf"\code{{{re.sub(r'(?<=[a-z_])=(?=[^=])', ' = ', said)}}}"
 
 
 def rd_lines(said: str, indent: int = 0) -> str:
