@@ -15,8 +15,8 @@ __version__ = "0.99.0"
 
 _VERBS = (
     "denoise", "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "interpolate", "label", "latent", "log_likelihood", "map_query",
-    "predict_perturbation", "reconstruct", "sample", "transfer_labels", "why_not",
+    "evaluate_perturbation", "find_doublets", "interpolate", "label", "latent", "log_likelihood",
+    "map_query", "predict_perturbation", "reconstruct", "sample", "transfer_labels", "why_not",
 )  # fmt: skip
 _HOME = {
     "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",

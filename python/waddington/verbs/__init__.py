@@ -8,6 +8,7 @@ from .differential import (
     differential_expression,
     donor_differences,
 )
+from .doublets import Doublets, find_doublets, synthetic_doublets
 from .elbo import elbo, log_likelihood
 from .evaluate_perturbation import evaluate_perturbation
 from .interpolate import interpolate
@@ -19,9 +20,9 @@ from .sample import sample
 from .surgery import gene_report, restrict
 
 __all__ = [
-    "NEEDS", "VERBS", "Differences", "Labels", "Mapped", "Prediction", "denoise",
+    "NEEDS", "VERBS", "Differences", "Doublets", "Labels", "Mapped", "Prediction", "denoise",
     "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "gene_report", "interpolate", "label", "latent", "log_likelihood",
-    "map_query", "predict_perturbation", "reconstruct", "restrict", "sample", "transfer_labels",
-    "verb", "why_not",
+    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "label", "latent",
+    "log_likelihood", "map_query", "predict_perturbation", "reconstruct", "restrict", "sample",
+    "synthetic_doublets", "transfer_labels", "verb", "why_not",
 ]  # fmt: skip
