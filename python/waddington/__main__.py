@@ -140,6 +140,7 @@ def machine_options(p: argparse.ArgumentParser) -> None:
 
 def train_to_file(args: argparse.Namespace) -> None:
     """Train, write model and history, print the summary."""
+    from .distributed import join
     from .fit import train
     from .words import pair, recipe_of
 
@@ -155,6 +156,8 @@ def train_to_file(args: argparse.Namespace) -> None:
         threads=args.threads, precision=args.precision, checkpoint=args.checkpoint,
         verbose=not args.quiet and sys.stderr.isatty(),
     )  # fmt: skip
+    if not join().leads:  # under torchrun one process speaks for all
+        return
     model.save(args.out)
     history = args.history or args.out.with_suffix(".csv")
     write_history(history, model.history)

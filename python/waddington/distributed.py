@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -86,16 +86,15 @@ class Team(Alone):
             random.state = Random(seed, random.cuda).state
 
     def share(self, player: Player, module: nn.Module) -> Player:
-        if not any(p.requires_grad for p in module.parameters()):
+        moving = [p for p in module.parameters() if p.requires_grad]
+        if not moving:
             return player
         from torch.nn.parallel import DistributedDataParallel
 
-        shared = DistributedDataParallel(
-            SharedObjective(module, player.objective, self.part[1]),
-            broadcast_buffers=False,
-            find_unused_parameters=True,
+        shared = SharedObjective(player.objective, moving, self.part[1])
+        return replace(
+            player, objective=DistributedDataParallel(shared, find_unused_parameters=True)
         )
-        return replace(player, objective=shared)
 
     def total(self, means: Means) -> Means:
         import torch.distributed as dist
@@ -116,12 +115,16 @@ class Team(Alone):
 class SharedObjective(nn.Module):
     """A player's objective as a module whose gradients can be averaged over processes.
 
-    It counts by the cells that a process has of a minibatch.
+    It counts by the cells that a process has of a minibatch. It has no buffers: those of the
+    network are the same everywhere, and must not change between forward and backward.
     """
 
-    def __init__(self, module: nn.Module, objective: Objective, processes: int) -> None:
+    def __init__(
+        self, objective: Objective, moving: Sequence[nn.Parameter], processes: int
+    ) -> None:
         super().__init__()
-        self.module, self.objective, self.processes = module, objective, processes
+        self.objective, self.processes = objective, processes
+        self.moving = nn.ParameterList(moving)
 
     def forward(
         self, trace: Trace, cells: Minibatch, clock: Clock

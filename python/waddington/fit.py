@@ -13,6 +13,7 @@ import numpy as np
 
 from .cells import Cells
 from .checkpoint import resume, save_checkpoint
+from .distributed import join
 from .errors import InputError
 from .model import Model
 from .readers import training_cells
@@ -73,16 +74,21 @@ def train(
     if checkpoint is not None and Path(checkpoint).exists():
         trainer = continued(checkpoint, cells, recipe, seed)
     else:
-        seed = int(np.random.default_rng().integers(2**31)) if seed is None else seed
+        seed = drawn_seed() if seed is None else seed
         trainer = Trainer(recipe, cells, seed=seed, **options)
-    for note in trainer.warnings:
-        warnings.warn(note, stacklevel=2)
     shown = len(trainer.warnings)
+    for note in trainer.warnings if trainer.team.leads else ():
+        warnings.warn(note, stacklevel=2)
     run(trainer, sys.stderr.isatty() if verbose is None else verbose, checkpoint, every)
-    for note in trainer.warnings[shown:]:
+    for note in trainer.warnings[shown:] if trainer.team.leads else ():
         warnings.warn(note, stacklevel=2)
     model = trainer.model()
     return replace(model, record={**model.record, "layer": layer, "size_factor": size_factor})
+
+
+def drawn_seed() -> int:
+    """A seed, the same in all processes that train together."""
+    return join().led(lambda: int(np.random.default_rng().integers(2**31)))
 
 
 def continued(

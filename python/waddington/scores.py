@@ -66,6 +66,7 @@ def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> d
     """Held-out score beside the trivial model's, and how many latent dimensions are in use."""
     found: dict[str, Any] = {}
     data, held = held_out
+    network.eval()
     if len(recipe.encoders) and all(hasattr(e, "stack") for e in recipe.encoders):
         z = [network.encode(m).loc for m in minibatches(data, {}, 512, held)]
         found["active_units"] = int((torch.cat(z).var(0) > ACTIVE).sum()) if z else None
