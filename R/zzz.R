@@ -17,10 +17,10 @@
 .requirePython <- function() {
     chosen <- nzchar(Sys.getenv("RETICULATE_PYTHON")) ||
         file.exists(.managedPython())
-    require <- get0(
+    declare <- get0(
         "py_require", asNamespace("reticulate"), mode = "function"
     )
-    if (!is.null(require) && !chosen) {
-        require(.pythonPackages(), python_version = ">=3.10")
+    if (!is.null(declare) && !chosen) {
+        declare(.pythonPackages(), python_version = ">=3.10")
     }
 }
