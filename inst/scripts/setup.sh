@@ -72,15 +72,17 @@ debian_names() {
     done
 }
 
+# May fail, offline for one: what is missing then is said by ensure_r_packages.
 from_biocmanager() {
-    mkdir -p "$rlib"
-    logged biocmanager Rscript --vanilla -e '
+    mkdir -p "$rlib" "$logs"
+    Rscript --vanilla -e '
         if (identical(unname(getOption("repos")["CRAN"]), "@CRAN@"))
             chooseCRANmirror(graphics = FALSE, ind = 1)
         lib <- .libPaths()[1]
         if (!requireNamespace("BiocManager", quietly = TRUE))
             install.packages("BiocManager", lib = lib)
-        BiocManager::install(commandArgs(TRUE), lib = lib, ask = FALSE, update = FALSE)' "$@"
+        BiocManager::install(commandArgs(TRUE), lib = lib, ask = FALSE, update = FALSE)' \
+        "$@" >"$logs/biocmanager.log" 2>&1 </dev/null || true
 }
 
 ensure_r_packages() {
@@ -97,8 +99,12 @@ ensure_r_packages() {
         from_biocmanager $missing
         missing="$(missing_packages)"
     fi
-    [ -z "$missing" ] || fail "these R packages could not be installed: $missing" \
-        "What was tried is in $logs. Install them by hand, then run this again."
+    if [ -n "$missing" ]; then
+        local hint=""
+        ! has apt-cache || hint="Here: sudo apt-get install $(debian_names $missing | tr '\n' ' ')"
+        fail "these R packages are missing and could not be installed: $missing" \
+            "What was tried is in $logs. Install them by hand, then run this again." "$hint"
+    fi
 }
 
 # rmarkdown needs pandoc, which is no R package; only the vignettes need either.
