@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,41 @@ def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     Raises:
         InputError: If a layer or a column is missing.
     """
+    recipe = model.recipe
     if isinstance(data, Cells):
-        return data
+        return _checked(data, recipe)
     layer = layer if layer is not None else model.record.get("layer")
-    recipe, labels, sizes = model.recipe, model.recipe.labels, model.record.get("size_factor")
+    sizes = model.record.get("size_factor")
     if isinstance(data, str | Path):
-        there = columns_of(data)
-        known = [k for k in recipe.covariates if k not in labels or k in there]
+        known = _known(recipe, columns_of(data))
         return Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
     _check_anndata(data)
-    known = [k for k in recipe.covariates if k not in labels or k in data.obs]
-    return Cells.from_anndata(data, layer, known, recipe.numbers, sizes)
+    return Cells.from_anndata(data, layer, _known(recipe, data.obs), recipe.numbers, sizes)
+
+
+def _known(recipe: Recipe, columns: Container[str]) -> list[str]:
+    """The columns to read: those that are needed, and labels that are there."""
+    return list(dict.fromkeys([*recipe.needed, *(k for k in recipe.labels if k in columns)]))
+
+
+def _checked(cells: Cells, recipe: Recipe) -> Cells:
+    """The cells, if they have all that is needed.
+
+    Raises:
+        InputError: If they lack a column, or do not know it for every cell.
+    """
+    for name in recipe.needed:
+        column = cells.covariates.get(name)
+        if column is None:
+            told = f"the model reads the categorical covariate {name!r}"
+            raise InputError(f"{told}; the data have {listed(cells.covariates) or 'none'}", name)
+        if n := int((column == "").sum()):
+            raise InputError(f"{name!r} is unknown for {n} of {len(cells)} cells", name)
+    for name in recipe.numbers:
+        if name not in cells.values:
+            told = f"the model reads the continuous covariate {name!r}"
+            raise InputError(f"{told}; the data have {listed(cells.values) or 'none'}", name)
+    return cells
 
 
 def _check_anndata(data: Any) -> None:

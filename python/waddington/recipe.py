@@ -117,9 +117,15 @@ class Recipe:
     @property
     def covariates(self) -> tuple[str, ...]:
         """The categorical covariates that some part of it reads, or a table of a head is for."""
-        heads = (p for p in parts_of(self) if hasattr(p, "tables"))
-        tables = (by for head in heads for by in head.tables().values() if by)
-        return tuple(dict.fromkeys((*self._named("covariates"), *tables)))
+        return tuple(dict.fromkeys((*self._named("covariates"), *self.needed, *self.optional)))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The categorical covariates without which no cell can be encoded or decoded."""
+        told = [c.covariate for c in self.conditions if c.covariate not in self.numbers]
+        heads = [p for p in parts_of(self) if hasattr(p, "tables")]
+        tables = [by for head in heads for by in head.tables().values() if by]
+        return tuple(dict.fromkeys((*told, *tables)))
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -130,6 +136,11 @@ class Recipe:
     def labels(self) -> tuple[str, ...]:
         """The covariates that it predicts; their levels may be unknown for some cells."""
         return tuple(d.view for d in self.decoders if getattr(d, "covariates", ()))
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Those that may be unknown for some cells: what it predicts, and what some terms like."""
+        return tuple(dict.fromkeys((*self.labels, *self._named("optional"))))
 
     @property
     def draws_prior(self) -> bool:

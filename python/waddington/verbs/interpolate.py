@@ -47,10 +47,7 @@ def interpolate(
     """
     if steps < 2:
         raise InputError(f"steps must be at least 2, got {steps!r}", "steps")
-    ends = {
-        "start": np.arange(len(cells))[np.asarray(start)],
-        "stop": np.arange(len(cells))[np.asarray(stop)],
-    }
+    ends = {k: _chosen(len(cells), given) for k, given in (("start", start), ("stop", stop))}
     if empty := [k for k, v in ends.items() if not len(v)]:
         raise InputError(f"{empty[0]} names no cells", empty[0])
     a, b = (each(model, cells.take(i), _mean).mean(0) for i in ends.values())
@@ -61,6 +58,12 @@ def interpolate(
     ask = decoder_of(model, view, library_of(model, cells, view, library), codes_of(model, as_if))
     with torch.no_grad():
         return ask(model.network, m, z).mean.numpy()
+
+
+def _chosen(n: int, given: Sequence[bool] | Sequence[int]) -> np.ndarray:
+    """Numbers of the cells that numbers or a mask choose."""
+    chosen = np.asarray(given)
+    return np.arange(n)[chosen if chosen.dtype == bool else chosen.astype(int)]
 
 
 def _mean(net: Network, m: Minibatch) -> torch.Tensor:
