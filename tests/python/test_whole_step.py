@@ -10,8 +10,8 @@ from scipy import sparse
 from waddington import kernels
 from waddington.cells import Cells, Dims
 from waddington.coders import Decoder
-from waddington.layers import mlp
-from waddington.likelihoods import NegativeBinomial, Poisson
+from waddington.layers import Dense, Stack, mlp
+from waddington.likelihoods import NegativeBinomial, NormalHead, Poisson
 from waddington.minibatches import minibatches
 from waddington.network import Network
 from waddington.opponents import Opponent
@@ -23,6 +23,7 @@ from waddington.whole_step import known, match
 
 needs_c = pytest.mark.skipif(not kernels.status()["active"], reason=kernels.status()["why"])
 scvi = RECIPES["scvi"]
+LEARNT = NormalHead("linear", None)
 MATCHED = {
     "nb": scvi(batch="batch"),
     "zinb": scvi(batch="batch", likelihood="zinb"),
@@ -32,6 +33,24 @@ MATCHED = {
     "gene-cell": scvi(likelihood="zinb", dispersion="gene-cell"),
     "size factor": scvi(library="size_factor"),
     "no library": scvi(library="none", likelihood="zinb"),
+    "numbers": scvi(batch="batch", covariates=("age",)),
+    "autoencoder": RECIPES["autoencoder"](),
+    "cvae": RECIPES["cvae"](condition="batch"),
+    "exercise": RECIPES["exercise_vae"](),
+    "learnt sd": replace(RECIPES["exercise_vae"](), decoders=(Decoder(mlp(8), LEARNT),)),
+    "linear": RECIPES["linear_scvi"](batch="batch"),
+    "activations": scvi(
+        encoder=mlp(9, 8, act="elu", norm="batch", dropout=0.2),
+        decoder=Stack(
+            (
+                Dense(7, "tanh"),
+                Dense(6, "leaky_relu"),
+                Dense(5, "sigmoid", None, 0.1),
+                Dense(5, "softplus"),
+                Dense(4, "linear"),
+            )
+        ),
+    ),
     "no norm": scvi(encoder=mlp(20, 9, dropout=0.2), decoder=mlp(7, dropout=0.3)),
 }
 
@@ -46,6 +65,7 @@ def some_cells(n=60, genes=30):
             "donor": np.array(["x", "y"])[rng.integers(0, 2, n)],
         },
         present={"rna": rng.random(n) < 0.9},
+        values={"age": rng.normal(40, 9, (n, 1))},
         size_factor=rng.uniform(0.5, 2, n),
     )
 
@@ -106,13 +126,15 @@ OTHERS = {
     "a term": replace(base, terms=(*base.terms, KL("q"))),
     "a capacity": replace(base, terms=(base.terms[0], KL(capacity=3.0))),
     "another head": replace(base, decoders=(Decoder(mlp(8), Poisson()),)),
-    "another activation": scvi(encoder=mlp(8, act="elu")),
+    "another activation": scvi(encoder=mlp(8, act="gelu")),
+    "another act of the mean": replace(base, decoders=(Decoder(mlp(8), NormalHead("sigmoid")),)),
+    "a point as a head": replace(base, decoders=(Decoder(mlp(8), NormalHead(sd=0.0)),)),
     "another norm": scvi(decoder=mlp(8, norm="layer")),
-    "numbers as covariates": scvi(covariates=("age",)),
-    "no layers": scvi(decoder=mlp()),
+    "no layers": scvi(encoder=mlp()),
     "an opponent": replace(base, opponents=(Opponent("z", "batch"),)),
     "another view": replace(base, decoders=(Decoder(mlp(8), NegativeBinomial(), "protein"),)),
-    "a linear decoder": RECIPES["linear_scvi"](),
+    "no terms": replace(base, terms=()),
+    "a wgan": RECIPES["wgan"](),
 }
 
 

@@ -50,7 +50,7 @@ class DenseTask(ctypes.Structure):
         ("cells", INTEGER), ("units", INTEGER),
         *((k, POINTER) for k in ("gain", "bias", "mean", "inverse", "running_mean", "running_var")),
         ("momentum", ctypes.c_float), ("epsilon", ctypes.c_float),
-        ("noise", POINTER),
+        ("noise", POINTER), ("act", INTEGER),
     )  # fmt: skip
 
 

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from . import native
 
+ACTS = ("linear", "relu", "elu", "leaky_relu", "tanh", "sigmoid", "softplus")
+"""Activations that dense.c knows, in its order."""
+
 
 @dataclass
 class Norm:
@@ -35,16 +38,17 @@ def sum_rows(x: Tensor, codes: Tensor | None, sums: Tensor) -> None:
     native.loaded().wad_sum_rows(*x.shape, levels, *map(native.address, (x, codes, sums)))
 
 
-def task(x: Tensor, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
-    """What is done to x, (cells, units): norm, rectifier, and noise times all that."""
+def task(x: Tensor, act: str, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
+    """What is done to x, (cells, units): norm, act, and noise times all that."""
     made = native.DenseTask(cells=x.shape[0], units=x.shape[1], noise=native.address(noise))
+    made.act = ACTS.index(act)
     for name, value in vars(norm).items() if norm else ():
         setattr(made, name, native.address(value) if isinstance(value, Tensor) else value)
     return made
 
 
 def dense(what: native.DenseTask, x: Tensor, y: Tensor) -> None:
-    """y = noise * relu(norm(x)), (cells, units)."""
+    """y = noise * act(norm(x)), (cells, units)."""
     native.loaded().wad_dense(ctypes.byref(what), x.data_ptr(), y.data_ptr())
 
 

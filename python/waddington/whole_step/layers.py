@@ -1,0 +1,101 @@
+"""Dense layers, what conditions add to them, and the way back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..cells import Minibatch, Rows
+from ..conditions import Shift, Table
+from ..kernels import native, native_dense
+from ..layers import DenseLayer, SparseLinear
+from .memory import Memory, product_gradient
+
+ACTS = native_dense.ACTS
+
+
+class Conditions:
+    """What covariates add to a product: rows by level, and a multiple of a number."""
+
+    def __init__(self, shift: Shift, memory: Memory) -> None:
+        self.parts, self.memory = list(shift.of.values()), memory
+
+    def add(self, h: Tensor, cells: Minibatch) -> None:
+        """To h, (cells, units), in place."""
+        for part in self.parts:
+            if isinstance(part, Table):
+                native_dense.add_rows(h, part.blocks[0], cells.codes[part.covariate])
+            else:
+                h.addmm_(self._numbers(part, cells), part.linear.weight.t())
+
+    def gradient(self, d: Tensor, cells: Minibatch) -> None:
+        """From d, the gradient of h."""
+        for part in self.parts:
+            if isinstance(part, Table):
+                sums = self.memory.gradient(part.blocks[0])
+                native_dense.sum_rows(d, cells.codes[part.covariate], sums)
+            else:
+                weight = self.memory.gradient(part.linear.weight)
+                torch.mm(d.t(), self._numbers(part, cells), out=weight)
+
+    @staticmethod
+    def _numbers(part: nn.Module, cells: Minibatch) -> Tensor:
+        return (cells.values[part.covariate] - part.loc) / part.scale
+
+
+class Layer:
+    """A dense layer."""
+
+    def __init__(self, layer: DenseLayer, memory: Memory) -> None:
+        self.linear, self.width, self.memory = layer.linear, layer.width, memory
+        self.conditions, self.spec = Conditions(layer.shift, memory), layer.spec
+        self.norm = layer.norm if layer.spec.norm else None
+        self.room = None if self.norm is None else self._room(layer.norm)
+
+    def _room(self, n: nn.BatchNorm1d) -> native_dense.Norm:
+        moments = torch.empty(2, self.width)
+        return native_dense.Norm(
+            n.weight, n.bias, n.running_mean, n.running_var, *moments, n.momentum, n.eps
+        )
+
+    def forward(self, x: Tensor | Rows, cells: Minibatch) -> Tensor:
+        """dropout(act(norm(W x + b + conditions))), (cells, width)."""
+        self.x, self.cells, shape = x, cells, (len(x), self.width)
+        self.product, self.out = self.memory((self, "h"), *shape), self.memory((self, "y"), *shape)
+        self._multiply(x)
+        self.conditions.add(self.product, cells)
+        noise = None
+        if self.spec.dropout:
+            keep = 1 - self.spec.dropout
+            noise = self.memory((self, "noise"), *shape).bernoulli_(keep).div_(keep)
+        self.task = native_dense.task(self.product, self.spec.act, self.room, noise)
+        native_dense.dense(self.task, self.product, self.out)
+        if self.norm is not None:
+            self.norm.num_batches_tracked.add_(1)
+        return self.out
+
+    def _multiply(self, x: Tensor | Rows) -> None:
+        lin = self.linear
+        if isinstance(lin, SparseLinear):
+            (weight,) = lin.weight.values()
+            native.linear(x, weight, lin.bias, self.product)
+        elif lin.bias is None:
+            torch.mm(x, lin.weight.t(), out=self.product)
+        else:
+            torch.addmm(lin.bias, x, lin.weight.t(), out=self.product)
+
+    def backward(self, d: Tensor) -> Tensor | None:
+        """From the gradient of the output to that of the input; None if that is data."""
+        norm, memory = self.norm, self.memory
+        mine = (None, None)
+        if norm is not None:
+            mine = (memory.gradient(norm.weight), memory.gradient(norm.bias))
+        native_dense.dense_gradient(self.task, self.product, self.out, d, mine)
+        self.conditions.gradient(d, self.cells)
+        if not isinstance(self.linear, SparseLinear):
+            return product_gradient(self.linear, d, self.x, memory, self)
+        (weight,) = self.linear.weight.values()
+        native.linear_gradient(self.x, d, memory.gradient(weight))
+        if self.linear.bias is not None:
+            native_dense.sum_rows(d, None, memory.gradient(self.linear.bias))
+        return None

@@ -1,0 +1,55 @@
+"""Where results and gradients of a step are kept."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..kernels import native_dense
+
+
+class Memory:
+    """Room for results by name, as large as was ever asked for; nothing is set to begin with."""
+
+    def __init__(self) -> None:
+        self.of: dict[object, Tensor] = {}
+        self.views: dict[tuple[object, tuple[int, ...]], Tensor] = {}
+        self.gradients: dict[int, Tensor] = {}
+
+    def __call__(self, name: object, *shape: int) -> Tensor:
+        """Numbers yet to be set."""
+        view = self.views.get((name, shape))
+        return self._view(name, shape) if view is None else view
+
+    def _view(self, name: object, shape: tuple[int, ...]) -> Tensor:
+        size = math.prod(shape)
+        if name not in self.of or len(self.of[name]) < size:
+            self.of[name] = torch.empty(size)
+            self.views = {k: v for k, v in self.views.items() if k[0] != name}
+        self.views[name, shape] = self.of[name][:size].view(shape)
+        return self.views[name, shape]
+
+    def gradient(self, p: nn.Parameter) -> Tensor:
+        """Where the gradient of a parameter goes."""
+        if id(p) not in self.gradients:
+            self.gradients[id(p)] = torch.empty_like(p)
+        p.grad = self.gradients[id(p)]
+        return p.grad
+
+
+def product(lin: nn.Linear, h: Tensor, memory: Memory, name: object) -> Tensor:
+    """lin(h), (cells, units)."""
+    out = memory((name, "h"), len(h), lin.out_features)
+    if lin.bias is None:
+        return torch.mm(h, lin.weight.t(), out=out)
+    return torch.addmm(lin.bias, h, lin.weight.t(), out=out)
+
+
+def product_gradient(lin: nn.Linear, d: Tensor, h: Tensor, memory: Memory, name: object) -> Tensor:
+    """From d, the gradient of lin(h): that of h; those of the parameters are noted."""
+    torch.mm(d.t(), h, out=memory.gradient(lin.weight))
+    if lin.bias is not None:
+        native_dense.sum_rows(d, None, memory.gradient(lin.bias))
+    return torch.mm(d, lin.weight, out=memory((name, "d"), *h.shape))

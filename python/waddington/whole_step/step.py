@@ -1,0 +1,96 @@
+"""The step itself: forward, and the chain rule back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..cells import Minibatch, Rows
+from ..coders import TRANSFORMS
+from ..kernels import native_dense
+from ..latents import Point
+from ..network import Network
+from ..recipe import Recipe
+from .heads import HEADS
+from .layers import Layer
+from .memory import Memory, product, product_gradient
+
+
+class Drawn(NamedTuple):
+    """A bottleneck: z, (cells, n), and what it was made from."""
+
+    z: Tensor
+    noise: Tensor
+    scale: Tensor
+    divergence: Tensor  # (cells,)
+
+
+class WholeStep:
+    """The step of a network of a recipe that `match` has looked at.
+
+    Args:
+        recipe: What the network was built from.
+        network: Whose parameters get gradients.
+    """
+
+    def __init__(self, recipe: Recipe, network: Network) -> None:
+        encoder, decoder = recipe.encoders[0], recipe.decoders[0]
+        coder: Any = network.encoders[encoder.name]
+        decoded: Any = network.decoders[decoder.view]
+        self.view, self.transform = decoder.view, encoder.transform
+        self.sd = None if type(recipe.latent) is Point else recipe.latent.prior.sd
+        self.names = [t.name for t in recipe.terms]
+        self.memory = Memory()
+        self.encoder = [Layer(x, self.memory) for x in coder.stack]
+        self.decoder = [Layer(x, self.memory) for x in decoded.stack]
+        self.bottleneck = coder.latent.linear
+        self.head = HEADS[type(decoder.head)](decoded.head, self.memory)
+
+    @torch.no_grad()
+    def __call__(self, cells: Minibatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
+        """Gradients of the weighted sum of the terms, into `.grad`; the terms' values."""
+        h = coded = self._encode(cells)
+        q = product(self.bottleneck, coded, self.memory, "q")
+        drawn = None if self.sd is None else self._draw(q)
+        h = q if drawn is None else drawn.z
+        for layer in self.decoder:
+            h = layer.forward(h, cells)
+        has = cells.has(self.view)
+        weight = has.to(q.dtype) * (-weights[self.names[0]] / len(cells))
+        log_p, d = self.head(h, cells, self.view, weight)
+        for layer in reversed(self.decoder):
+            d = layer.backward(d)
+        values = {self.names[0]: -torch.where(has, log_p, 0.0).mean()}
+        if drawn is not None:
+            d = self._draw_gradient(q, drawn, d, weights[self.names[1]] / len(cells))
+            values[self.names[1]] = drawn.divergence.mean()
+        d = product_gradient(self.bottleneck, d, coded, self.memory, "q")
+        for layer in reversed(self.encoder):
+            d = layer.backward(d)
+        return values
+
+    def _encode(self, cells: Minibatch) -> Tensor:
+        """The encoder's last output, (cells, units)."""
+        h: Tensor | Rows = cells.views[self.view]
+        if self.transform != "none":
+            h = h.map(TRANSFORMS[self.transform])
+        for layer in self.encoder:
+            h = layer.forward(h, cells)
+        return h
+
+    def _draw(self, q: Tensor) -> Drawn:
+        """From q, (cells, 2 n): the locations and the raw scales."""
+        n, k = len(q), q.shape[1] // 2
+        room = self.memory("z", n, k), self.memory("scale", n, k), torch.empty(n)
+        noise = torch.randn(n, k)
+        native_dense.gaussian(q, noise, self.sd, room)
+        return Drawn(room[0], noise, *room[1:])
+
+    def _draw_gradient(self, q: Tensor, drawn: Drawn, d: Tensor, weight: float) -> Tensor:
+        """The gradient of q from that of z, and the weight of each cell's divergence."""
+        out = self.memory("d_q", *q.shape)
+        native_dense.gaussian_gradient(q, drawn.noise, self.sd, drawn.scale, d, weight, out)
+        return out
