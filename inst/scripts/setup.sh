@@ -227,7 +227,8 @@ ensure_waddington() {
     if [ "$wanted" != "$(cat "$stamp" 2>/dev/null)" ] || [ ! -d "$rlib/waddington" ]; then
         say "Installing the R package into .Rlib"
         mkdir -p "$rlib"
-        logged install R CMD INSTALL --no-lock --library="$rlib" "$root"
+        rm -rf "$rlib"/00LOCK-* # left by an installation that was cut short
+        logged install R CMD INSTALL --library="$rlib" "$root"
         printf '%s\n' "$wanted" >"$stamp"
     fi
 }
