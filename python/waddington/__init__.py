@@ -14,9 +14,9 @@ from typing import Any
 
 __version__ = "0.99.0"
 
-# Threads of OpenMP wait for each other at full speed. As soon as anything else runs on the machine,
-# that makes two threads ten times slower than one (`tests/benchmarks/threads.py`). The library reads
-# this once, when torch loads it; a value that the user has set is kept.
+# Threads of OpenMP wait for each other at full speed. As soon as anything else runs on the
+# machine, two are ten times slower than one (`tests/benchmarks/threads.py`). The library reads this
+# once, when torch loads it; a value that the user has set is kept.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _VERBS = (

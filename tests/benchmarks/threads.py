@@ -2,8 +2,8 @@
 
     python tests/benchmarks/threads.py
 
-One line for each setting of GOMP_SPINCOUNT (the package's own, and the library's), number of threads
-and load (busy processes, as many as there are cores).
+One line for each setting of GOMP_SPINCOUNT (the package's own, and the library's), number of
+threads, and load (busy processes, as many as there are cores).
 """
 
 import os
