@@ -88,19 +88,29 @@ PYTHON
     return "$status"
 }
 
+# The tarball that build_r made; the steps after it can do nothing without.
+tarball() {
+    local file
+    file="$(find "$work" -maxdepth 1 -name 'waddington_*.tar.gz')"
+    [ -n "$file" ] || { echo "There is no tarball: R CMD build failed." >&2; return 1; }
+    printf '%s' "$file"
+}
+
 build_r() {
     cd "$work"
     R CMD build "$root"
-    ls -l waddington_*.tar.gz
-    # Bioconductor takes no tarball of more than 5 MB.
-    [ "$(wc -c <"$(echo waddington_*.tar.gz)")" -lt 5000000 ]
+    local bytes
+    bytes="$(wc -c <"$(tarball)")"
+    echo "The tarball has $bytes bytes; Bioconductor takes 5 MB at most."
+    [ "$bytes" -lt 5000000 ]
 }
 
 # R CMD check runs testthat, whose closing line has the counts. A warning of the check is a failure.
 check_r() {
-    local status=0 out
+    local status=0 out file
+    file="$(tarball)"
     cd "$work"
-    _R_CHECK_FORCE_SUGGESTS_=false R CMD check --no-manual waddington_*.tar.gz || status=$?
+    _R_CHECK_FORCE_SUGGESTS_=false R CMD check --no-manual "$file" || status=$?
     for out in waddington.Rcheck/tests/testthat.Rout*; do
         [ -f "$out" ] || continue
         tail -n 25 "$out"
@@ -113,12 +123,14 @@ check_r() {
 
 # The switches leave out what asks the network.
 bioc_check() {
+    local file
+    file="$(tarball)"
     cd "$work"
     rscript -e 'result <- BiocCheck::BiocCheck(
-        Sys.glob("waddington_*.tar.gz"), `no-check-bioc-help` = TRUE,
+        commandArgs(TRUE), `no-check-bioc-help` = TRUE,
         `no-check-version-num` = TRUE, `no-check-CRAN` = TRUE,
         `no-check-deprecated` = TRUE, `new-package` = FALSE)
-        quit(status = length(result$error) > 0)'
+        quit(status = length(result$error) > 0)' "$file"
 }
 
 step "Lint: ruff" lint_python
