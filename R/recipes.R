@@ -23,6 +23,10 @@
 #' for responses to be vectors in it}
 #' \item{\code{\link{trvae}()}}{trVAE: a conditional VAE whose conditions are
 #' aligned on the first decoder layer}
+#' \item{\code{\link{adversarial_vae}()}}{scVI whose latent space must not
+#' tell batches apart}
+#' \item{\code{\link{scpoli}()}}{scPoli: batches as points in a space of their
+#' own, and types as prototypes}
 #' }
 #'
 #' Arguments \code{encoder} and \code{decoder}, where a recipe has them, also
@@ -485,4 +489,113 @@ trvae <- function(condition = "condition", covariates = list(),
         encoder = NULL, decoder = NULL, learning_rate = 0.001,
         epochs = NULL) {
     .recipeCall("trvae")
+}
+
+#' scVI whose latent space must not tell batches apart
+#'
+#' As scVI; a classifier of batches reads z, and the encoder is paid for its
+#' mistakes.
+#'
+#' Mixing is bought with conservation: types that one batch has and another
+#' lacks are mixed too.
+#'
+#' @param batch The categorical column that z must not tell.
+#' @param covariates Continuous columns, given to the decoder.
+#' @param n_latent Dimensions of z.
+#' @param n_hidden Units of each hidden layer.
+#' @param n_layers Hidden layers of the encoder, and of the decoder.
+#' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
+#'   the name of a column, as \code{"gene-batch"}.
+#' @param library The \code{"observed"} total of a cell, a
+#'   \code{"size_factor"} of yours, or \code{"none"}.
+#' @param kappa Weight of the opponent, in nats per cell; the strength of
+#'   mixing.
+#' @param form \code{"flip"}: the encoder gets minus the opponent's
+#'   cross-entropy; or \code{"fool"}: it makes all batches but the true one
+#'   equally likely.
+#' @param opponent Units of the opponent's hidden layers.
+#' @param dropout Share of the encoder's hidden units that is left out in each
+#'   step of training.
+#' @param warm_up Fraction of the run in which kappa and the weight of the
+#'   divergence grow from 0.
+#' @param encode_covariates Whether the encoder sees batch and covariates too.
+#' @param encoder A stack of layers in the place of \code{n_hidden} and
+#'   \code{n_layers}; \code{NULL} makes one.
+#' @param decoder The same for the decoder.
+#' @param learning_rate Of Adam, at the peak of its cycle; the opponent's is a
+#'   constant 0.001.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
+#'   updates, 8 to 400.
+#' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
+#'   package's for comparisons, and wants a learning_rate of 0.001.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Ganin et al. (2016), JMLR 17, 59; the adversarial training plan of
+#' scvi-tools.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' adversarial_vae()
+#' @export
+adversarial_vae <- function(batch = "batch", covariates = list(),
+        n_latent = 10, n_hidden = 128, n_layers = 1, likelihood = "nb",
+        dispersion = "gene", library = "observed", kappa = 10.0,
+        form = "flip", opponent = c(32, 32), dropout = 0.1, warm_up = 0.25,
+        encode_covariates = FALSE, encoder = NULL, decoder = NULL,
+        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+    .recipeCall("adversarial_vae")
+}
+
+#' scPoli: batches as points in a space of their own, and types as prototypes
+#'
+#' As scVI, each batch a learnt point that all layers of encoder and decoder
+#' read.
+#'
+#' Batches that are alike come to lie together, so the points are a map of the
+#' samples themselves. With labels, cells are drawn to the mean of their type
+#' in the last part of the run; cells whose label is "" are not.
+#'
+#' @param batch A categorical column; it may have hundreds of levels.
+#' @param labels The column of labels, "" where unknown; \code{NULL} uses
+#'   none.
+#' @param covariates Continuous columns, given to the layers likewise.
+#' @param n_embedding Dimensions of the points that stand for batches.
+#' @param n_latent Dimensions of z.
+#' @param n_hidden Units of each hidden layer.
+#' @param n_layers Hidden layers of the encoder, and of the decoder.
+#' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
+#'   the name of a column, as \code{"gene-batch"}.
+#' @param eta Weight of the distance to the mean of the type.
+#' @param pretraining Fraction of the run before it counts.
+#' @param dropout Share of the encoder's hidden units that is left out in each
+#'   step of training.
+#' @param warm_up Fraction of the run in which the weight of the divergence
+#'   grows from 0 to 1.
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
+#'   updates, 8 to 400.
+#' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
+#'   package's for comparisons, and wants a learning_rate of 0.001.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' De Donno et al. (2023), Nature Methods 20, 1683.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' scpoli()
+#' @export
+scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
+        n_embedding = 10, n_latent = 10, n_hidden = 128, n_layers = 1,
+        likelihood = "nb", dispersion = "gene", eta = 1.0,
+        pretraining = 0.9, dropout = 0.05, warm_up = 0.25,
+        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+    .recipeCall("scpoli")
 }

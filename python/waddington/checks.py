@@ -101,11 +101,11 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     """One categorical covariate."""
     column = cells.covariates[name]
     unknown, levels = int((column == "").sum()), np.unique(column[column != ""])
-    if len(levels) == 0 and name in recipe.labels and not _learns(recipe, name):
+    if len(levels) == 0 and name in recipe.optional and not _learns(recipe, name):
         return []
     if len(levels) == 0:
         raise InputError(f"{name!r} is unknown for every cell", name)
-    if unknown and name not in recipe.labels:
+    if unknown and name not in recipe.optional:
         raise InputError(
             f"{name!r} is unknown for {unknown} of {len(cells)} cells; "
             "leave them out, or give them a level of their own",
@@ -118,7 +118,7 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
 
 def _learns(recipe: Recipe, label: str) -> bool:
     """Whether a term of the objective asks for known levels."""
-    return any(getattr(t, "view", None) == label for t in recipe.terms)
+    return any(label in (getattr(t, "view", None), getattr(t, "by", None)) for t in recipe.terms)
 
 
 def _sized(decoder: object) -> bool:

@@ -1,11 +1,13 @@
 """One file a system. A recipe is a function from a handful of arguments to a `Recipe`."""
 
+from .adversarial_vae import adversarial_vae
 from .autoencoder import autoencoder
 from .cvae import cvae
 from .exercise_vae import exercise_vae
 from .linear_scvi import linear_scvi
 from .scanvi import scanvi
 from .scgen import scgen
+from .scpoli import scpoli
 from .scvi import scvi
 from .trvae import trvae
 from .vae import vae
@@ -13,6 +15,19 @@ from .wgan import wgan
 
 RECIPES = {
     f.__name__: f
-    for f in (autoencoder, vae, exercise_vae, cvae, scvi, scanvi, linear_scvi, wgan, scgen, trvae)
+    for f in (
+        autoencoder,
+        vae,
+        exercise_vae,
+        cvae,
+        scvi,
+        scanvi,
+        linear_scvi,
+        wgan,
+        scgen,
+        trvae,
+        adversarial_vae,
+        scpoli,
+    )
 }
 __all__ = ["RECIPES", *RECIPES]

@@ -136,11 +136,12 @@ def transfer_labels(
 
 def _without_labels(cells: Cells, recipe: Recipe) -> Cells:
     """The same cells with all labels unknown."""
-    blank = {k: np.full(len(cells), "") for k in recipe.labels}
+    blank = {k: np.full(len(cells), "") for k in recipe.optional}
     return replace(cells, covariates={**cells.covariates, **blank})
 
 
 def _frozen(recipe: Recipe, phase: Phase) -> Recipe:
     """The recipe of surgery: nobody plays against it, and no labels are asked for."""
-    terms = tuple(t for t in recipe.terms if getattr(t, "view", None) not in recipe.labels)
+    asks = lambda t: {getattr(t, "view", None), getattr(t, "by", None)} & set(recipe.optional)
+    terms = tuple(t for t in recipe.terms if not asks(t))
     return replace(recipe, opponents=(), terms=terms, phases=(phase,))
