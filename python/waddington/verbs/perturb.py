@@ -24,8 +24,9 @@ from .responses import Response
 __all__ = ["METHODS", "Prediction", "log_expression", "predict_perturbation"]
 
 METHODS = ("auto", "transfer", "shift", "condition")
-DRAWS = 5
-"""How many draws of a predicted cell its log expression is the mean of."""
+DRAWN, FEWEST_DRAWS, MOST_DRAWS = 4000, 3, 40
+"""So many cells are drawn to find the log expression that is expected of a predicted cell, in at
+least and at most so many draws of each."""
 CHANCE = 0.05
 """A change that shuffled labels match more often than this is no effect beyond control noise."""
 
@@ -45,7 +46,7 @@ class Prediction:
         method: How it was predicted.
         shift: What was added in latent space, (n_latent,), the mean over cells; or None.
         logs: Log expression of each predicted cell, (cells, features); where cells are drawn, the
-            mean over DRAWS draws.
+            mean over several draws.
         source: The source cells as they were measured, (cells, features).
         unchanged: The same cells predicted in the same way without any change.
         shifts: What the baselines add to log expression, by name, (features,).
@@ -124,11 +125,13 @@ def predict_perturbation(
         layer: The layer of an AnnData that has the data; None is the one of training.
         trust: Share of the model in the "transfer": 0 is the measured responses alone, 1 the model
             alone; None is 0.5, or less if the model tells the responses it has seen less well than
-            they were measured; see `question.Question.trust`.
+            they were measured, or 0 if that can't be judged, as with fewer than 3 types, or for
+            combinations; see `question.Question.trust`.
 
     Returns:
         Predicted cells with provenance, and the profiles of two baselines. If the change is not
-        beyond control noise, "transfer" changes nothing, and says so in the notes.
+        beyond control noise, the notes say so, and "transfer" predicts what little its noise leaves
+        of the measured change.
 
     Raises:
         InputError: If a column or a level is not there, or there are no cells to learn from.
@@ -165,15 +168,17 @@ def _transferred(question: Question, trust: float | None, draw: bool, seed: int)
     """Measured cells, carried over by the changes that model and measurements tell."""
     rows = question.picked.views[RNA]
     z, now = question.moved(question.models[0])
-    if question.chance > CHANCE:
-        cells = dense(rows)
-        return _Made(cells, log_values(cells, question.counts), z, z, rows)
-    trust = question.trust() if trust is None else trust
+    if trust is None:
+        trust = question.trust() if question.chance <= CHANCE else 0.0
     before, fold = question.fold(trust)
     rng = np.random.default_rng(seed)
-    draws = [question.carried(before, fold, rng) for _ in range(DRAWS if question.counts else 1)]
-    logs = sum(log_values(d, question.counts) for d in draws) / len(draws)
-    cells = draws[0] if draw else question.carried(before, fold, None)
+    n = int(np.clip(DRAWN // max(1, len(before)), FEWEST_DRAWS, MOST_DRAWS))
+    first = question.carried(before, fold, rng)
+    logs = log_values(first, question.counts)
+    for _ in range(n - 1 if question.counts else 0):
+        logs = logs + log_values(question.carried(before, fold, rng), True)
+    logs = logs / n if question.counts else logs
+    cells = first if draw else question.carried(before, fold, None)
     return _Made(cells, logs, z, now, rows, trust)
 
 
@@ -227,7 +232,7 @@ def _notes(question: Question, method: str) -> tuple[str, ...]:
     groups, notes = question.groups, []
     if question.chance > CHANCE:
         about = groups.about
-        told = "; the cells are returned as they are" if method == "transfer" else ""
+        told = "; the model is not asked" if method == "transfer" else ""
         notes.append(
             "no effect beyond control noise: shuffled labels give as large a change from "
             f"{about['source']!r} to {about['target']!r} (p = {question.chance:.2f}){told}"

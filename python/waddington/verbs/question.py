@@ -152,11 +152,12 @@ class Question:
         For each type whose response was measured, the other types predict it by model and by
         measurement, m and g; the share a minimises the squared error of g + a (m - g). The model
         has seen these types, so a flatters it, and only what is missing from 1 counts: it has
-        learnt the responses less well than they were measured.
+        learnt the responses less well than they were measured. Where there are too few types to
+        tell, and for combinations, whose parts may be few cells each, it is not trusted.
         """
         pairs = self.groups.parts[0]
         if len(self.groups.parts) > 1 or len(pairs) < FEWEST_TYPES:
-            return MOST_TRUST
+            return 0.0
         z = latent(self.models[0], self.cells)
         change = {p.name: _change(z, p) for p in pairs}
         up, down = 0.0, 1e-12
