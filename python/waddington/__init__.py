@@ -20,9 +20,10 @@ __version__ = "0.99.0"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _VERBS = (
-    "denoise", "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "find_doublets", "interpolate", "label", "latent", "log_likelihood",
-    "map_query", "predict_perturbation", "reconstruct", "sample", "transfer_labels", "why_not",
+    "check_model", "denoise", "differential_abundance", "differential_expression",
+    "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "interpolate", "label",
+    "latent", "log_likelihood", "map_query", "predict_perturbation", "reconstruct", "sample",
+    "transfer_labels", "why_not",
 )  # fmt: skip
 _HOME = {
     "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",

@@ -16,13 +16,14 @@ from .label import Labels, label
 from .latent import latent
 from .map_query import Mapped, map_query, transfer_labels
 from .perturb import Prediction, predict_perturbation
+from .ppc import Checks, check_model
 from .sample import sample
 from .surgery import gene_report, restrict
 
 __all__ = [
-    "NEEDS", "VERBS", "Differences", "Doublets", "Labels", "Mapped", "Prediction", "denoise",
-    "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "label", "latent",
-    "log_likelihood", "map_query", "predict_perturbation", "reconstruct", "restrict", "sample",
-    "synthetic_doublets", "transfer_labels", "verb", "why_not",
+    "NEEDS", "VERBS", "Checks", "Differences", "Doublets", "Labels", "Mapped", "Prediction",
+    "check_model", "denoise", "differential_abundance", "differential_expression",
+    "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "gene_report",
+    "interpolate", "label", "latent", "log_likelihood", "map_query", "predict_perturbation",
+    "reconstruct", "restrict", "sample", "synthetic_doublets", "transfer_labels", "verb", "why_not",
 ]  # fmt: skip
