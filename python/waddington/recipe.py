@@ -42,7 +42,7 @@ class Phase:
 
     Attributes:
         epochs: Passes over the cells; None is as many as make `updates`, between 8 and 400.
-        updates: Steps to take where `epochs` is None.
+        updates: Steps to take where `epochs` is None; no more than 400 epochs if it can stop early.
         optimiser: How the network moves.
         train: Patterns of the names of the parameters that move.
         batch_size: Cells per minibatch.
@@ -79,7 +79,8 @@ class Phase:
         if self.epochs is not None:
             return self.epochs
         wanted = math.ceil(self.updates / max(1, math.ceil(n_cells / self.batch_size)))
-        return min(MOST_EPOCHS, max(FEWEST_EPOCHS, wanted))
+        most = MOST_EPOCHS if self.stop else wanted  # without a score to stop by, updates count
+        return max(FEWEST_EPOCHS, min(most, wanted))
 
 
 @part

@@ -42,6 +42,11 @@ def test_a_budget_in_updates_becomes_epochs(cells, size, updates, epochs):
     assert Phase(epochs=3).length(cells) == 3
 
 
+def test_a_generator_gets_all_its_updates_however_few_the_cells():
+    (phase,) = recipes.wgan().phases
+    assert phase.length(800) == 1539  # of 13 updates each, 20,000 in all
+
+
 def test_heads_are_found_by_view():
     assert recipes.scvi().head("rna") == NegativeBinomial()
     with pytest.raises(InputError, match="scvi decodes 'rna', not 'protein'"):
