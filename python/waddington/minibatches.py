@@ -76,7 +76,7 @@ class Coded:
         views = {k: _rows(x) for k, x in rows.items()}
         block = Minibatch(
             views=views,
-            library={k: _totals(x) for k, x in views.items()},
+            library={k: _totals(x) for k, x in rows.items()},
             codes={k: v[i] for k, v in self.codes.items()},
             present={
                 k: torch.from_numpy(c.present[k][index] if k in c.present else ones)
@@ -223,9 +223,10 @@ def _rows(x: sparse.csr_matrix) -> Rows:
     )
 
 
-def _totals(rows: Rows) -> Tensor:
-    total = rows.values.new_zeros(len(rows)).index_add_(0, rows.row, rows.values)
-    return total.clamp_(min=1)[:, None]
+def _totals(x: sparse.csr_matrix) -> Tensor:
+    """Sums over features, at least 1, (cells, 1)."""
+    total = torch.from_numpy(np.asarray(x.sum(1))).to(torch.get_default_dtype())
+    return total.clamp_(min=1)
 
 
 def _slice(block: Minibatch, a: int, b: int, bounds: Mapping[str, Sequence[int]]) -> Minibatch:
