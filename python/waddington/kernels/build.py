@@ -53,9 +53,10 @@ def _compiler() -> str:
 
 def _folder() -> Path:
     """A folder that nobody else can write to, or the code in it would be anybody's."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "waddington"
+    folder = Path("~/.cache/waddington")
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(base) / "waddington"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat()
     except (OSError, RuntimeError) as error:
