@@ -20,6 +20,7 @@ from .latent import latent
 
 PER_THOUSAND = 0.008
 """Share of doublets per 1,000 cells of a droplet lane."""
+PER_TEN_THOUSAND, COMPONENTS = 1e4, 30
 FEWEST = 50
 """Cells of a lane without which nothing can be said."""
 
@@ -59,9 +60,10 @@ def find_doublets(
 
     Simulated doublets, sums of two cells, are placed in the latent space of the lane's cells. A
     logistic regression on the position, the library and the share of simulated doublets among the
-    neighbours tells them from cells. As some cells are doublets themselves, its odds are not those
-    of being one: with a share s of doublets, the probability is s times the density of simulated
-    doublets over that of cells.
+    neighbours, there and among principal components of the counts, tells them from cells. (The
+    latent space alone makes doublets too much like cells: it denoises them.) As some cells are
+    doublets themselves, its odds are not those of being one: with a share s of doublets, the
+    probability is s times the density of simulated doublets over that of cells.
 
     A doublet of two like cells looks like a cell with more counts, and is hardly ever found.
 
@@ -133,21 +135,41 @@ def synthetic_doublets(
 def _scores(model: Model, cells: Cells, ratio: float, k: int | None, seed: int) -> np.ndarray:
     """Density of simulated doublets over that of cells at the place of each cell, (cells,)."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import StandardScaler
 
     n = len(cells)
     made, _ = synthetic_doublets(cells, max(n, round(ratio * n)), seed)
     z = np.vstack([latent(model, _bare(c, model)) for c in (cells, made)])
-    simulated = np.arange(len(z)) >= n
+    counts = [rows_at(c.views[RNA], slice(None)) for c in (cells, made)]
     k = k or max(5, round(0.5 * np.sqrt(n) * len(z) / n))
-    near = NearestNeighbors(n_neighbors=k).fit(z).kneighbors(return_distance=False)
-    share = simulated[near].mean(1)
-    total = [np.asarray(c.views[RNA].sum(1), dtype=float).ravel() for c in (cells, made)]
-    size = np.log(np.maximum(np.concatenate(total), 1.0))
-    features = StandardScaler().fit_transform(np.column_stack([z, size, share, share**2]))
+    near = [_simulated_share(space, n, k) for space in (z, _components(*counts, seed))]
+    total = np.concatenate([np.asarray(x.sum(1), dtype=float).ravel() for x in counts])
+    told = [z, np.log(np.maximum(total, 1.0)), *near, *(share**2 for share in near)]
+    features = StandardScaler().fit_transform(np.column_stack(told))
+    simulated = np.arange(len(z)) >= n
     odds = LogisticRegression(max_iter=1000).fit(features, simulated).decision_function(features)
     return np.exp(odds[:n]) * n / len(made)
+
+
+def _simulated_share(space: np.ndarray, n: int, k: int) -> np.ndarray:
+    """Share of simulated doublets (all rows from n on) among the k nearest, (rows,)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    near = NearestNeighbors(n_neighbors=k).fit(space).kneighbors(return_distance=False)
+    return (near >= n).mean(1)
+
+
+def _components(x: sparse.csr_matrix, made: sparse.csr_matrix, seed: int) -> np.ndarray:
+    """Components of log shares of cells, and the doublets among them, (all, components)."""
+    from sklearn.decomposition import TruncatedSVD
+
+    logs = []
+    for counts in (x, made):
+        total = np.maximum(np.asarray(counts.sum(1), dtype=float), 1.0)
+        logs.append(sparse.csr_matrix(counts.multiply(PER_TEN_THOUSAND / total)).log1p())
+    few = min(COMPONENTS, min(x.shape) - 1)
+    found = TruncatedSVD(few, random_state=seed).fit(logs[0])
+    return np.vstack([found.transform(log) for log in logs])
 
 
 def _bare(cells: Cells, model: Model | None = None) -> Cells:
