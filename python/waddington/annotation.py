@@ -19,6 +19,7 @@ import torch
 from scipy import sparse
 
 from .cells import RNA
+from .devices import Random
 from .minibatches import Coded, minibatches
 from .network import Network
 from .recipe import Recipe
@@ -29,6 +30,8 @@ MOST_CELLS = 20_000
 TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(10), 200))
 FEWEST = 20
 """Held-out labelled cells without which nothing is calibrated."""
+DRAWS, SEED = 10, 17
+"""Draws of z over which probabilities are averaged, and their seed."""
 QUANTILES = np.linspace(0, 1, 201)
 SHRINK = 0.1
 """Weight of the diagonal in the covariance of latent positions."""
@@ -59,21 +62,28 @@ def macro_f1(truth: Sequence[str], predicted: Sequence[str]) -> float:
 
 
 def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
-    """What logits (cells, labels) are to be divided by, so that true labels are most likely.
+    """What logits are to be divided by, so that true labels are most likely.
+
+    Probabilities are means over draws.
 
     The truth counts as 1 - 1 / (cells + 2), so that few cells, all right, don't make it certain.
+
+    Args:
+        logits: (draws, cells, labels), or (cells, labels).
+        codes: True labels, (cells,).
 
     References:
         Platt (1999), Probabilistic outputs for support vector machines.
     """
-    scores = [_log_loss(logits / t, codes) for t in TEMPERATURES]
+    draws = logits.reshape(-1, *logits.shape[-2:])
+    scores = [_log_loss(softmax(draws / t).mean(0), codes) for t in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(scores))])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, (cells, labels)."""
-    up = np.exp(logits - logits.max(1, keepdims=True))
-    return up / up.sum(1, keepdims=True)
+    """Probabilities, (..., labels)."""
+    up = np.exp(logits - logits.max(-1, keepdims=True))
+    return up / up.sum(-1, keepdims=True)
 
 
 def logistic_regression(
@@ -83,7 +93,7 @@ def logistic_regression(
     n: int = 50,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What logistic regression on principal components of log expression says: to be beaten.
+    """What logistic regression on components of standardised log expression says: to be beaten.
 
     Args:
         reference: Counts, (cells, genes).
@@ -98,7 +108,7 @@ def logistic_regression(
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
 
-    train, test = _log_shares(reference), _log_shares(query)
+    train, test = _standardised(_log_shares(reference), _log_shares(query))
     components = PCA(min(n, *train.shape), random_state=seed).fit(train)
     if len(np.unique(labels)) < 2:
         return np.ones((len(test), 1)), np.unique(labels)
@@ -170,27 +180,28 @@ def describe_labels(
         if not len(known[0][1]) or not recipe.encoders:
             continue
         seen, held = (_positions(network, p[0], p[1], name) for p in known)
-        n_labels = seen[1].shape[1]
+        n_labels = seen[1].shape[-1]
         here: dict[str, Any] = {"temperature": 1.0}
         landmarks = Landmarks.of(seen[0], known[0][2])
         if len(known[1][1]) >= FEWEST:
             landmarks.distances = np.quantile(landmarks.nearest(held[0]), QUANTILES)
             here["temperature"] = best_temperature(held[1], known[1][2])
-            here |= _compared(known, held[1] / here["temperature"], n_labels)
+            p = softmax(held[1] / here["temperature"]).mean(0)
+            here |= _compared(known, p, n_labels)
         found[name] = here | {"landmarks": landmarks.plain()}
     return found
 
 
-def _compared(known: Sequence[tuple], logits: np.ndarray, n_labels: int) -> dict[str, Any]:
+def _compared(known: Sequence[tuple], p: np.ndarray, n_labels: int) -> dict[str, Any]:
     """Scores of the classifier and of logistic regression on held-out cells."""
     (data, index, codes), (held_data, held, truth) = known
-    scores = {"classifier": label_scores(softmax(logits), truth)}
+    scores = {"classifier": label_scores(p, truth)}
     if RNA not in data.cells.views:
         return scores
     x, y = rows_at(data.cells.views[RNA], index), rows_at(held_data.cells.views[RNA], held)
-    p, classes = logistic_regression(x, codes, y)
+    told, classes = logistic_regression(x, codes, y)
     full = np.zeros((len(truth), n_labels))
-    full[:, classes.astype(int)] = p
+    full[:, classes.astype(int)] = told
     return scores | {"logistic_regression": label_scores(full, truth)}
 
 
@@ -223,25 +234,34 @@ def _known(part: tuple[Coded, np.ndarray], name: str) -> tuple[Coded, np.ndarray
 def _positions(
     network: Network, data: Coded, index: np.ndarray, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior means and logits of the label, (cells, n) and (cells, labels)."""
+    """Posterior means, (cells, n), and logits of the label at draws, (draws, cells, labels)."""
     z, logits = [], []
-    for m in minibatches(data, {}, 512, index):
-        z.append(network.encode(m).loc)
-        logits.append(network.decode(z[-1], m)[name].logits)
+    with Random(SEED):
+        for m in minibatches(data, {}, 512, index):
+            q = network.encode(m)
+            z.append(q.loc)
+            drawn = [network.decode(q.rsample(), m)[name].logits for _ in range(DRAWS)]
+            logits.append(torch.stack(drawn))
     if not z:
-        return np.zeros((0, 1)), np.zeros((0, 1))
-    return torch.cat(z).numpy().astype(float), torch.cat(logits).numpy().astype(float)
+        return np.zeros((0, 1)), np.zeros((DRAWS, 0, 1))
+    return torch.cat(z).numpy().astype(float), torch.cat(logits, 1).numpy().astype(float)
 
 
-def _log_loss(logits: np.ndarray, codes: np.ndarray) -> float:
+def _log_loss(p: np.ndarray, codes: np.ndarray) -> float:
     """Mean cross-entropy of the true labels, smoothed, in nats."""
-    top, doubt = logits.max(1), 1 / (len(codes) + 2)
-    total = np.log(np.exp(logits - top[:, None]).sum(1)) + top
-    mine = logits[np.arange(len(codes)), codes]
-    return float((total - (1 - doubt) * mine - doubt * logits.mean(1)).mean())
+    doubt, log = 1 / (len(codes) + 2), np.log(np.maximum(p, 1e-30))
+    mine = log[np.arange(len(codes)), codes]
+    return -float(((1 - doubt) * mine + doubt * log.mean(1)).mean())
 
 
 def _log_shares(counts: sparse.csr_matrix) -> np.ndarray:
     """log(1 + counts per 10,000), dense, (cells, genes)."""
     total = np.maximum(np.asarray(counts.sum(1), dtype=np.float64), 1.0)
     return np.asarray(sparse.csr_matrix(counts.multiply(1e4 / total)).log1p().todense(), np.float32)
+
+
+def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the means and sds of `train`, cut at 10."""
+    mean, sd = train.mean(0), train.std(0)
+    sd = np.where(sd > 0, sd, 1.0)
+    return np.clip((train - mean) / sd, -10, 10), np.clip((test - mean) / sd, -10, 10)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..annotation import Landmarks
+from ..annotation import DRAWS, Landmarks
 from ..cells import Cells, Minibatch
 from ..devices import Random
 from ..errors import InputError, listed
@@ -60,7 +60,7 @@ def label(
     covariate: str | None = None,
     threshold: float = 0.5,
     max_novelty: float = 0.995,
-    n_samples: int = 10,
+    n_samples: int = DRAWS,
     calibrated: bool = True,
     seed: int = 0,
 ) -> Labels:
