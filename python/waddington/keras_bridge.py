@@ -11,16 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from .bridge import answer
+from .cells import Cells
 from .errors import InputError
 from .keras import Session, predict, recipe_of, score
 from .keras.files import read, write
 from .keras.session import Weights, built, cells_of, weights_of
 from .keras.terms import FUNCTIONS
+from .model import Model
 from .parts import from_json
 from .recipe import Recipe
+from .verbs.ask import each
+from .verbs.denoise import decoder_of, library_of
 
 
 def _matrix(slots: Mapping[str, Any]) -> Any:
@@ -163,7 +168,28 @@ def read_hdf5(path: str) -> list[np.ndarray]:
     return read(path)
 
 
+@answer
+def decode(
+    model: Model, cells: Cells, z: np.ndarray, like: Sequence[int], library: str
+) -> np.ndarray:
+    """Expected expression, (genes, positions) as R has it, at latent positions.
+
+    Args:
+        model: The model.
+        cells: Cells that lend covariates and library sizes.
+        z: Positions, (positions, n_latent).
+        like: The cell that each position is decoded like, (positions,).
+        library: "observed", or "median" of all cells where the model has a library to set.
+    """
+    cells, view = cells.match(model.features), model.recipe.decoders[0].view
+    known = getattr(model.recipe.head(view), "library", None) == "observed"
+    size = library_of(model, cells, view, library if known else "observed")
+    ask, at = decoder_of(model, view, size, {}), torch.from_numpy(np.array(z, dtype=np.float32))
+    like = cells.take(np.atleast_1d(np.array(like, dtype=np.int64)))
+    return each(model, like, lambda net, m: ask(net, m, at[m.index]).mean).astype(np.float64).T
+
+
 __all__ = [
-    "advance", "ask", "dashboard", "evaluate", "get_weights", "initial", "know",
+    "advance", "ask", "decode", "dashboard", "evaluate", "get_weights", "initial", "know",
     "note", "progress", "put_weights", "read_hdf5", "rows", "set_rate", "start", "write_hdf5",
 ]  # fmt: skip
