@@ -54,6 +54,7 @@ RECIPES: dict[str, Callable[..., Any]] = {
     "scgen": lambda **o: recipes.scgen(likelihood="nb", **o),
     "scgen_log": lambda **o: recipes.scgen(**o),
     "cvae": lambda **o: recipes.cvae(n_latent=20, **o),
+    "cpa": lambda **o: recipes.cpa(**o),
     "trvae": lambda **o: recipes.trvae(n_latent=20, **o),
 }
 BASELINE = "control + mean shift"
@@ -140,9 +141,12 @@ def one_pair(cells: Cells, pair: str, model: Any, args: argparse.Namespace) -> T
     seen = cells.take(np.flatnonzero(~np.isin(state, LEFT_OUT["norman"])))
     control = np.flatnonzero(seen.covariates["perturbation"] == "control")
     table = {}
-    for name, trust in (("transfer (default)", None), ("trust 0.25", 0.25), ("model alone", 1.0)):
-        ask = lambda data, trust=trust: wd.predict_perturbation(
-            model, data, "perturbation", "control", pair, trust=trust
+    ways = {"transfer (default)": {}, "trust 0.25": {"trust": 0.25}, "model alone": {"trust": 1.0}}
+    if model.recipe.name == "cpa":
+        ways["decoded, drawn"] = {"method": "condition", "draw": True}
+    for name, options in ways.items():
+        ask = lambda data, options=options: wd.predict_perturbation(
+            model, data, "perturbation", "control", pair, **options
         )
 
         def again(half: np.ndarray, ask: Callable[..., Any] = ask) -> Any:
@@ -190,6 +194,10 @@ def main() -> None:
         sys.exit(f"needs {FILES[args.data]} in {DATA}")
     options = {k: eval(v) for k, v in (pair.split("=") for pair in args.set)}
     cells = load(args.data, args.recipe == "scgen_log")
+    if args.recipe == "cpa":
+        one = args.data == "norman"
+        told = {"perturbation": "perturbation"} if one else {"covariates": ("cell_type",)}
+        options = told | options
     recipe = RECIPES[args.recipe](**options)
     if args.data == "norman":
         seen = np.flatnonzero(~np.isin(cells.covariates["perturbation"], LEFT_OUT["norman"]))

@@ -2,6 +2,7 @@
 
 from .adversarial_vae import adversarial_vae
 from .autoencoder import autoencoder
+from .cpa import cpa
 from .cvae import cvae
 from .exercise_vae import exercise_vae
 from .linear_scvi import linear_scvi
@@ -26,6 +27,7 @@ RECIPES = {
         wgan,
         scgen,
         trvae,
+        cpa,
         adversarial_vae,
         scpoli,
     )

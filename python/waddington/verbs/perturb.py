@@ -18,7 +18,7 @@ from .ask import why_not
 from .groups import groups_of
 from .latent import latent
 from .logs import dense, log_expression, log_values, shifted
-from .question import Question, decode
+from .question import Question, decode, effects_of
 from .responses import Response
 
 __all__ = ["METHODS", "Prediction", "log_expression", "predict_perturbation"]
@@ -187,11 +187,12 @@ def _decoded(question: Question, method: str, draw: bool, seed: int) -> _Made:
     model, picked = question.models[0], question.picked
     z = latent(model, question.cells)
     here = now = z[question.groups.predict]
-    codes = question.codes
     if method == "shift":
-        now, codes = here + question.groups.shift(z).astype(here.dtype), {}
-    cells = decode(model, picked, now, codes, draw, seed)
-    unchanged = decode(model, picked, here, {}, draw, seed)
+        now = here + question.groups.shift(z).astype(here.dtype)
+        cells = decode(model, picked, now, draw=draw, seed=seed)
+    else:
+        cells = decode(model, picked, here, question.edit, draw, seed)
+    unchanged = decode(model, picked, here, draw=draw, seed=seed)
     return _Made(cells, log_values(cells, question.counts), here, now, unchanged)
 
 
@@ -248,8 +249,10 @@ def _notes(question: Question, method: str) -> tuple[str, ...]:
 
 def _able(model: Model, condition: str, target: str) -> bool:
     """Whether the model decodes that level of the condition by itself."""
-    named = condition in {c.covariate for c in model.recipe.conditions}
-    return named and target in sum(model.levels.get(condition, ()), ())
+    levels = sum(model.levels.get(condition, ()), ())
+    if effects := effects_of(model, condition):
+        return set(effects.split(target)) <= set(effects.singles(model.levels))
+    return condition in {c.covariate for c in model.recipe.conditions} and target in levels
 
 
 def _method_of(model: Model, method: str, condition: str, able: bool) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,20 @@ SHUFFLING = 11
 """Seed of the shuffles: whether there is an effect does not hang on the seed of draws."""
 FAINTEST = 1e-3
 """Squared standard errors below this are taken for this."""
+
+
+Edit = Callable[[Minibatch], Minibatch]
+"""What is done to cells before they are decoded."""
+
+
+def effects_of(model: Model, condition: str) -> Any:
+    """The part of a model that adds up what levels of the condition do, or None."""
+    found = (getattr(d, "effects", None) for d in model.recipe.decoders)
+    return next((e for e in found if e is not None and e.perturbation == condition), None)
+
+
+def _same(m: Minibatch) -> Minibatch:
+    return m
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,19 @@ class Question:
         return beyond_noise(self.profiles, self.groups, np.random.default_rng(SHUFFLING))
 
     @cached_property
-    def codes(self) -> dict[str, int]:
-        """The target level, for models that know it."""
-        about = self.groups.about
-        return codes_of(self.models[0], {about["condition"]: about["target"]}) if self.able else {}
+    def edit(self) -> Edit:
+        """Makes cells of the target, for models that know what that is."""
+        about, model = self.groups.about, self.models[0]
+        if not self.able:
+            return _same
+        if effects := effects_of(model, about["condition"]):
+            amounts = torch.from_numpy(effects.amounts(model.levels, about["target"]))
+            told = {f"{about['condition']} amounts": amounts}
+            return lambda m: replace(
+                m, values={**m.values, **{k: v.expand(len(m), -1) for k, v in told.items()}}
+            )
+        codes = codes_of(model, {about["condition"]: about["target"]})
+        return lambda m: m.as_if(codes)
 
     def _response(self, target: np.ndarray) -> Response:
         """Of a combination, the sum of the responses to its parts."""
@@ -109,7 +133,7 @@ class Question:
         """What the model expects of the cells before and after, (cells, features) each."""
         z, now = self.moved(model)
         before = decode(model, self.picked, z)
-        return before.astype(np.float64), decode(model, self.picked, now, self.codes).astype(float)
+        return before.astype(np.float64), decode(model, self.picked, now, self.edit).astype(float)
 
     def fold(self, trust: float) -> tuple[np.ndarray, np.ndarray]:
         """What is expected of the cells, and by how much it changes, (cells, features) each.
@@ -178,8 +202,8 @@ class Question:
         cells, here = self.cells.take(rows), z[rows]
         now = here if self.able else here + move.astype(here.dtype)
         before, after = (
-            decode(self.models[0], cells, at, codes).mean(0)
-            for at, codes in ((here, {}), (now, self.codes))
+            decode(self.models[0], cells, at, edit).mean(0)
+            for at, edit in ((here, _same), (now, self.edit))
         )
         return self.change(before, after, self.floor(cells).mean())
 
@@ -188,15 +212,15 @@ def decode(
     model: Model,
     cells: Cells,
     z: np.ndarray,
-    codes: Mapping[str, int] = {},
+    edit: Edit = _same,
     draw: bool = False,
     seed: int = 0,
 ) -> np.ndarray:
-    """Cells at z with the library and other covariates of `cells`, (cells, features)."""
+    """Cells at z with the library and covariates of `cells`, edited, (cells, features)."""
     at = torch.from_numpy(z)
 
     def ask(net: Network, m: Minibatch) -> torch.Tensor:
-        made = net.decode(at[m.index], m.as_if(codes))[RNA]
+        made = net.decode(at[m.index], edit(m))[RNA]
         return made.sample() if draw else made.mean
 
     with Random(seed):

@@ -1,0 +1,135 @@
+"""Effects that add up: unseen pairs, doses, and a latent space that does not tell them."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from toys import fit
+
+import waddington as wd
+from waddington import recipes, simulate
+from waddington.cells import RNA, Cells, Dims
+from waddington.errors import InputError
+from waddington.minibatches import minibatches
+from waddington.recipes.cpa import Effects, SmoothFlip
+from waddington.verbs.perturb import predict_perturbation
+
+GENES, SINGLES = 40, "ABCD"
+HELD = ("A+B", "C+D")
+
+
+def screen(n=60, seed=0):
+    """Two types, four perturbations and all pairs, each gene's log share a sum of effects."""
+    rng = np.random.default_rng(seed)
+    effect = {s: rng.normal(size=GENES) for s in SINGLES} | {"control": np.zeros(GENES)}
+    pairs = [f"{a}+{b}" for i, a in enumerate(SINGLES) for b in SINGLES[i + 1 :]]
+    state = np.repeat(["control", *SINGLES, *pairs], n)
+    kind = rng.integers(2, size=len(state))
+    base = rng.normal(size=(2, GENES))
+    share = simulate.softmax(
+        base[kind] + np.stack([sum(effect[s] for s in p.split("+")) for p in state])
+    )
+    counts = rng.poisson(1000 * share).astype(np.float32)
+    told = {"condition": state, "cell_type": np.array(["x", "y"])[kind]}
+    return Cells({RNA: sparse.csr_matrix(counts)}, covariates=told)
+
+
+@cache
+def fitted():
+    cells = screen()
+    seen = cells.take(np.flatnonzero(~np.isin(cells.covariates["condition"], HELD)))
+    recipe = recipes.cpa(n_latent=8, hidden=(64,), dropout=0.0)
+    return cells, seen, fit(recipe, seen, epochs=100, batch_size=64, lr=3e-3)
+
+
+def explained(z, labels):
+    """Share of the variance of z that is between labels."""
+    means = np.stack([z[labels == k].mean(0) for k in labels])
+    return means.var(0).sum() / z.var(0).sum()
+
+
+@pytest.mark.parametrize("pair", HELD)
+def test_pairs_that_were_never_seen_are_predicted(pair):
+    cells, seen, model = fitted()
+    made = predict_perturbation(
+        model, seen, "condition", "control", pair, method="condition", draw=True
+    )
+    assert made.method == "condition" and made.shift is None
+    found = wd.evaluate_perturbation(made, cells, n_splits=3, n_top=20)
+    assert found["predicted"]["r2_change"] > 0.75
+    assert found["no shift"]["r2_change"] < 0.1
+
+
+def test_z_tells_the_type_and_little_of_the_perturbation():
+    _, seen, model = fitted()
+    told, z = seen.covariates, wd.latent(model, seen)
+    logs = simulate.log_normalised(seen).views[RNA].toarray()
+    assert explained(z, told["condition"]) < 0.5 * explained(logs, told["condition"])
+    assert explained(z, told["cell_type"]) > 1.5 * explained(logs, told["cell_type"])
+
+
+def test_control_and_no_amount_add_nothing():
+    _, seen, model = fitted()
+    effects = model.network.decoders[RNA].effects
+    (m,) = minibatches(seen.take(np.arange(5)), model.levels, 9)
+    assert effects(m).abs().max() == 0
+    pair = effects.spec.amounts(model.levels, "A+B") @ effects.embeddings.detach().numpy()
+    parts = [effects.spec.amounts(model.levels, s) for s in "AB"]
+    np.testing.assert_allclose(pair, sum(parts) @ effects.embeddings.detach().numpy(), rtol=1e-5)
+
+
+def test_a_seen_level_is_decoded_alike_by_code_and_by_amounts():
+    _, seen, model = fitted()
+    control = seen.take(np.arange(20))
+    made = predict_perturbation(model, seen, "condition", "control", "A", method="condition")
+    want = wd.denoise(model, control, condition="A")
+    np.testing.assert_allclose(made.cells[:20], want, rtol=1e-4)
+
+
+def test_doses_are_read_and_scale_effects():
+    levels = {"condition": (("A", "A+B", "control"),), "dose": (("0", "0.5", "1", "2+1"),)}
+    spec = Effects(dose="dose")
+    net = spec.build(3, Dims({}, {"condition": (3,), "dose": (4,)}))
+    net.prepare(None, levels)
+    (m,) = minibatches(
+        Cells(
+            {RNA: sparse.csr_matrix(np.ones((5, 1)))},
+            covariates={
+                "condition": np.array(["A", "A", "A", "A+B", "control"]),
+                "dose": np.array(["0", "0.5", "1", "2+1", "1"]),
+            },
+        ),
+        levels,
+        9,
+    )
+    added, (a, b) = net(m).detach().numpy(), net.embeddings.detach().numpy()[:2]
+    np.testing.assert_allclose(added[[0, 4]], 0, atol=1e-7)
+    np.testing.assert_allclose(added[2], a, rtol=1e-5)
+    share = added[1] / a
+    assert np.ptp(share) < 1e-4 and 0.3 < share[0] < 0.8
+    twice = (added[3] - b) / a
+    assert np.ptp(twice) < 1e-3 and 1.1 < twice[0] < 2
+
+
+@pytest.mark.parametrize("text", ["high", "1+", "-1", "1+1+1+1"])
+def test_doses_that_cannot_be_read_are_refused(text):
+    with pytest.raises(InputError, match=f"the dose {text!r}".replace("+", r"\+")):
+        Effects(dose="dose").doses(text)
+
+
+def test_unknown_and_too_many_perturbations_are_refused():
+    levels = {"condition": (("A", "control"),)}
+    with pytest.raises(InputError, match="'Z' was not in training; there are 'A'"):
+        Effects().amounts(levels, "A+Z")
+    with pytest.raises(InputError, match="combines 4 perturbations"):
+        Effects().split("A+B+C+D")
+
+
+def test_the_penalty_is_the_squared_slope():
+    f = torch.nn.Linear(3, 2)
+    seen, truth = torch.randn(7, 3), torch.randint(2, (7,))
+    plain, steep = SmoothFlip(0.0).own(f, seen, truth), SmoothFlip(1.0).own(f, seen, truth)
+    want = f.weight.sum(0).square().sum()
+    assert float((steep - plain).detach()) == pytest.approx(float(want.detach()), rel=1e-5)
