@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from .cells import Cells
+from .confounding import confounded
 from .errors import InputError, listed
 from .recipe import Recipe
 from .stream import blocks_of, padded
@@ -30,7 +31,7 @@ def check_training(cells: Cells, recipe: Recipe) -> list[str]:
                 f"{recipe.name} needs the view {view!r}; the data have {listed(cells.views)}"
             )
     notes = [note for d in recipe.decoders for note in check_view(cells, recipe, d.view)]
-    notes += _check_covariates(cells, recipe)
+    notes += [*_check_covariates(cells, recipe), *confounded(cells, recipe)]
     size = recipe.phases[-1].batch_size
     if len(cells) < size:
         few = f"there are fewer cells ({len(cells)}) than batch_size ({size})"
