@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from shelf import GENES, N, shelf, stored
 
 import waddington as wd
 from waddington.cells import Cells
@@ -20,61 +21,15 @@ from waddington.recipe import adjust
 from waddington.recipes import scvi
 from waddington.stream import FileRows, ahead, blocks_of, opened, rows_at
 
-N, GENES = 700, 40
-
 
 @pytest.fixture(scope="module")
 def adata():
-    rng = np.random.default_rng(0)
-    counts = sparse.csr_matrix(rng.poisson(0.4, (N, GENES)).astype(np.float32))
-    obs = pd.DataFrame(
-        {
-            "batch": pd.Categorical(np.array(["a", "b"])[np.arange(N) // 350]),
-            "age": rng.random(N),
-            "size": rng.random(N) + 0.5,
-        },
-        index=[f"c{i}" for i in range(N)],
-    )
-    made = ad.AnnData(counts, obs, pd.DataFrame(index=[f"g{i}" for i in range(GENES)]))
-    made.layers["twice"] = 2 * counts
-    made.raw = made[:, ::-1].copy()
-    return made
+    return stored()
 
 
 @pytest.fixture(scope="module")
 def files(adata, tmp_path_factory):
-    """The same cells in all the ways that can be read by cell."""
-    folder = tmp_path_factory.mktemp("files")
-    adata.write_h5ad(folder / "plain.h5ad")
-    adata.write_h5ad(folder / "gzip.h5ad", compression="gzip")
-    dense = adata.copy()
-    dense.X = adata.X.toarray()
-    dense.write_h5ad(folder / "dense.h5ad")
-    long = adata.copy()
-    long.X = adata.X.copy()
-    long.X.indices, long.X.indptr = long.X.indices.astype(np.int64), long.X.indptr.astype(np.int64)
-    long.write_h5ad(folder / "long.h5ad")
-    ten_x(adata, folder / "10x.h5")
-    return {path.stem: path for path in folder.iterdir()}
-
-
-def ten_x(adata, path):
-    """Cell Ranger's layout, with two antibodies before the genes and one symbol twice."""
-    n_cells, n_genes = adata.shape
-    bound = sparse.csr_matrix(np.ones((n_cells, 2), np.float32))
-    x = sparse.hstack([bound, adata.X], format="csr")
-    names = ["CD3", "CD4", *adata.var_names]
-    names[4] = names[3]
-    with h5py.File(path, "w") as file:
-        group = file.create_group("matrix")
-        for key in ("data", "indices", "indptr"):
-            group[key] = getattr(x, key).astype(np.int32 if key == "data" else np.int64)
-        group["shape"] = np.array([n_genes + 2, n_cells])
-        group["barcodes"] = np.array(adata.obs_names, dtype="S")
-        group["features/name"] = np.array(names, dtype="S")
-        group["features/id"] = np.array([f"id{i}" for i in range(n_genes + 2)], dtype="S")
-        kinds = ["Antibody Capture"] * 2 + ["Gene Expression"] * n_genes
-        group["features/feature_type"] = np.array(kinds, dtype="S")
+    return shelf(adata, tmp_path_factory.mktemp("files"))
 
 
 # Reading ---------------------------------------------------------------------------------------
@@ -128,81 +83,6 @@ def test_blocks_cover_all_rows_in_order(files, adata):
         np.testing.assert_array_equal(
             sparse.vstack([b for _, b in parts]).toarray(), adata.X.toarray()
         )
-
-
-def test_layers_raw_columns_and_names_come_along(files, adata):
-    cells = Cells.from_file(files["plain"], "twice", False, ["batch"], ["age"], "size")
-    assert cells.views["rna"].gather([9]).sum() == 2 * adata.X[9].sum()
-    assert cells.covariates["batch"].tolist() == adata.obs["batch"].tolist()
-    np.testing.assert_allclose(cells.values["age"][:, 0], adata.obs["age"], rtol=1e-6)
-    np.testing.assert_allclose(cells.size_factor, adata.obs["size"], rtol=1e-6)
-    assert cells.features["rna"] == tuple(adata.var_names)
-    assert cells.name(17) == "c17" and cells.take(np.array([8, 2])).name(0) == "c8"
-    assert list(cells.take(np.array([8, 2])).names) == ["c8", "c2"]
-    raw = Cells.from_file(files["plain"], raw=True)
-    assert raw.features["rna"] == tuple(adata.var_names[::-1])
-    np.testing.assert_array_equal(
-        raw.views["rna"].gather([4]).toarray()[0, ::-1], adata.X[4].toarray()[0]
-    )
-
-
-def test_of_a_10x_file_the_genes_are_read_and_symbols_made_unique(files):
-    cells = Cells.from_file(files["10x"])
-    assert cells.features["rna"][:4] == ("g0", "g1", "g1-1", "g3")
-    assert cells.name(3) == "c3"
-
-
-def test_a_backed_anndata_stays_in_its_file_and_so_do_subsets(files, adata):
-    there = ad.read_h5ad(files["plain"], backed="r")
-    there.obs["new"] = np.arange(N, dtype=float)
-    some = there[np.array([300, 20, 10]), ["g5", "g2"]]
-    cells = Cells.from_anndata(some, None, ["batch"], ["new"])
-    assert isinstance(cells.views["rna"], FileRows) and cells.features["rna"] == ("g5", "g2")
-    assert cells.values["new"][:, 0].tolist() == [300, 20, 10]
-    np.testing.assert_array_equal(
-        cells.views["rna"].gather(slice(None)).toarray(), some.to_memory().X.toarray()
-    )
-    there.file.close()
-
-
-# What can't be read ----------------------------------------------------------------------------
-
-
-def test_what_can_t_be_read_by_cell_says_what_to_do(tmp_path, adata):
-    by_gene = adata.copy()
-    by_gene.X = by_gene.X.tocsc()
-    by_gene.write_h5ad(tmp_path / "csc.h5ad")
-    (tmp_path / "text.h5ad").write_text("no")
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["x"] = 1
-    for name, said in {
-        "csc.h5ad": r"stored by gene \(CSC\).*tocsr",
-        "absent.h5ad": "there is no file",
-        "text.h5ad": "can't read .* as HDF5",
-        "other.h5": "neither an .h5ad nor a 10x",
-    }.items():
-        with pytest.raises(InputError, match=said):
-            Cells.from_file(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    "asked,said",
-    [
-        ({"layer": "none"}, "layer 'none' is not in .*; it has 'twice'"),
-        ({"layer": "twice", "raw": True}, "a layer or raw, not both"),
-        ({"categorical": ["sex"]}, "'sex' is not a column of obs; it has 'age', 'batch', 'size'"),
-    ],
-)
-def test_what_the_file_lacks_is_named(asked, said, files):
-    with pytest.raises(InputError, match=said):
-        Cells.from_file(files["plain"], **asked)
-
-
-def test_10x_files_have_neither_layers_nor_columns(files):
-    with pytest.raises(InputError, match="10x file, which has no layers"):
-        Cells.from_file(files["10x"], layer="x")
-    with pytest.raises(InputError, match="10x files hold no metadata"):
-        wd.train(files["10x"], scvi(batch="batch"))
 
 
 def test_damage_is_noticed(tmp_path, files):
