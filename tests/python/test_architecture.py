@@ -22,8 +22,8 @@ ROOMS = (
     "errors genes parts contracts trace schedules optim stream files cells minibatches "
     "conditions kernels layers latents likelihoods coders fusions terms opponents recipe network "
     "players whole_step devices annotation scores confounding checks model distributed trainer "
-    "checkpoint readers recipes fit metrics communities integration verbs keras simulate datasets bridge "
-    "keras_bridge words __main__"
+    "checkpoint readers recipes fit metrics communities integration verbs keras simulate datasets "
+    "bridge keras_bridge words __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3

@@ -125,8 +125,7 @@ def differential_expression(
             _draws(model, cells, [m & s for s in strata.values()], n_samples, rng) for m in masks
         ]
     raw = [_raw(cells.views[RNA][m]) for m in masks]
-    if pseudo is None:
-        pseudo = _pseudo(shares, raw, cells)
+    pseudo = _pseudo(shares, raw, cells) if pseudo is None else pseudo
     pairs = _pairs(len(strata), len(shares[0]) // len(strata), n_pairs, rng)
     columns = _contrast(shares, pairs, pseudo, delta if mode == "change" else 0.0)
     for name, share, (mean, found) in zip("ab", shares, raw, strict=True):
@@ -135,8 +134,8 @@ def differential_expression(
     columns["is_de"] = columns["fdr"] <= fdr
     names = tuple(k for k in strata if batch is not None)
     sizes = tuple(int(m.sum()) for m in masks)
-    other = b if b is not None else f"not {a}"
-    return Differences((a, other), columns, model.features[RNA], pseudo, names, sizes)
+    pair = (a, b if b is not None else f"not {a}")
+    return Differences(pair, columns, model.features[RNA], pseudo, names, sizes)
 
 
 def expected_fdr(p: np.ndarray) -> np.ndarray:
