@@ -307,7 +307,7 @@ k_clear_session <- function() {
     invisible(outputs)
 }
 
-# Arguments ----------------------------------------------------------------------
+# Arguments --------------------------------------------
 
 .asList <- function(x) if (is.null(x) || is.list(x)) x else list(x)
 

@@ -183,26 +183,28 @@ regularizer_l1_l2 <- function(l1 = 0.01, l2 = 0.01) {
 # One number within bounds, both included unless `open`.
 .asNumber <- function(
         value, arg, call, low = -Inf, high = Inf, open = FALSE) {
-    good <- is.numeric(value) && length(value) == 1L && is.finite(value) &&
-        value >= low && value <= high &&
-        !(open && (value == low || value == high))
-    if (!good) {
-        bounds <- if (is.finite(high)) {
-            "from {low} to {high}"
-        } else if (is.finite(low)) {
-            "of {low} or more"
-        } else {
-            ""
-        }
-        if (open) bounds <- sub("^of (.*) or more$", "above \\1", bounds)
-        if (open) bounds <- sub("^from (.*) to", "above \\1 and below", bounds)
+    number <- is.numeric(value) && length(value) == 1L && is.finite(value)
+    if (!number || !.isWithin(value, low, high, open)) {
+        bounds <- .boundsText(low, high, open)
         .abort(
-            paste("{.arg {arg}} must be one number", bounds,
-                "and not {.val {value}}."),
+            "{.arg {arg}} must be one number{bounds}, not {.val {value}}.",
             call = call
         )
     }
     as.numeric(value)
+}
+
+.isWithin <- function(value, low, high, open) {
+    if (open) value > low && value < high else value >= low && value <= high
+}
+
+.boundsText <- function(low, high, open) {
+    if (is.finite(high)) {
+        ends <- if (open) c(" between", "and") else c(" from", "to")
+        return(paste(ends[1], low, ends[2], high))
+    }
+    if (!is.finite(low)) return("")
+    if (open) paste(" above", low) else paste(" of", low, "or more")
 }
 
 .asCount <- function(value, arg, call, low = 1) {

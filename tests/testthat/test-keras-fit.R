@@ -247,8 +247,11 @@ test_that("frozen layers stay, penalties and masks hold", {
     frozen <- layer_dense(units = 3, activation = "relu")
     mask <- rbind(c(1, 0), c(0, 1), c(1, 1))
     input <- layer_input(shape = 4)
-    model <- keras_model(input, input %>% frozen() %>%
-        layer_masked_dense(mask, kernel_regularizer = regularizer_l2(0.1)))
+    out <- layer_masked_dense(
+        frozen(input), mask,
+        kernel_regularizer = regularizer_l2(0.1)
+    )
+    model <- keras_model(input, out)
     model %>% compile(loss = "mse", optimizer = optimizer_adam(0.05))
     before <- get_weights(model)
     freeze_weights(frozen)
