@@ -100,7 +100,16 @@ def resume(path: str | Path, cells: Cells) -> Trainer:
 
 
 def fingerprint(cells: Cells) -> str:
-    """A short text that differs between data sets: sizes, names, and a sample of the numbers."""
+    """A short text that differs between data sets: sizes, names, and a sample of the numbers.
+
+    It is kept with the cells, which do not change, as a run may be stored often.
+    """
+    if "fingerprint" not in vars(cells):
+        vars(cells)["fingerprint"] = _digest(cells)
+    return vars(cells)["fingerprint"]
+
+
+def _digest(cells: Cells) -> str:
     digest = hashlib.sha256()
     for view, x in sorted(cells.views.items()):
         digest.update(f"{view} {x.shape} {x.nnz} {cells.features[view]}".encode())
