@@ -76,7 +76,9 @@ class Trainer:
         self.threads = default_threads() if threads is None else int(threads)
         self.random, self.rng = Random(self.seed, self.device), np.random.default_rng(self.seed)
         self.team = join()
-        self.levels = start.levels if start else cells.levels()
+        read = recipe.covariates
+        found = {k: v for k, v in cells.levels().items() if k in read}
+        self.levels = start.levels if start else found
         self.features = dict(cells.features)
         self.data = Coded.of(cells, self.levels)
         self._split(cells, held_out)

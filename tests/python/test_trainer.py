@@ -308,6 +308,14 @@ def test_the_record_says_how_it_came_about():
     assert set(record["versions"]) == {"waddington", "torch", "numpy"}
 
 
+def test_columns_that_the_recipe_does_not_read_are_left_alone():
+    """Cells asked about later may have other levels there."""
+    model = trained(vae(Phase(1)), CELLS).model()
+    assert model.levels == {} and "batch" in CELLS.covariates
+    told = trained(small(recipes.scvi(batch="batch"), 1), CELLS).model()
+    assert set(told.levels) == {"batch"}
+
+
 def test_training_can_start_from_a_model():
     first = trained(vae(), CELLS).model()
     trainer = Trainer(vae(Phase(1)), CELLS, start=first)
