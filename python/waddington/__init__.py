@@ -22,8 +22,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 _VERBS = (
     "check_model", "denoise", "differential_abundance", "differential_expression",
     "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "interpolate", "label",
-    "latent", "log_likelihood", "map_query", "predict_perturbation", "reconstruct", "sample",
-    "transfer_labels", "why_not",
+    "latent", "log_likelihood", "map_query", "path_between", "predict_perturbation", "rareness",
+    "reconstruct", "sample", "transfer_labels", "transform", "traverse", "why_not",
+    "zero_inflation",
 )  # fmt: skip
 _HOME = {
     "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",

@@ -11,19 +11,23 @@ from .differential import (
 from .doublets import Doublets, find_doublets, synthetic_doublets
 from .elbo import elbo, log_likelihood
 from .evaluate_perturbation import evaluate_perturbation
-from .interpolate import interpolate
+from .interpolate import interpolate, path_between, traverse
 from .label import Labels, label
 from .latent import latent
 from .map_query import Mapped, map_query, transfer_labels
 from .perturb import Prediction, predict_perturbation
 from .ppc import Checks, check_model
+from .rareness import rareness
 from .sample import sample
 from .surgery import gene_report, restrict
+from .transform import transform
+from .zero_inflation import zero_inflation
 
 __all__ = [
     "NEEDS", "VERBS", "Checks", "Differences", "Doublets", "Labels", "Mapped", "Prediction",
     "check_model", "denoise", "differential_abundance", "differential_expression",
     "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "gene_report",
-    "interpolate", "label", "latent", "log_likelihood", "map_query", "predict_perturbation",
-    "reconstruct", "restrict", "sample", "synthetic_doublets", "transfer_labels", "verb", "why_not",
+    "interpolate", "label", "latent", "log_likelihood", "map_query", "path_between",
+    "predict_perturbation", "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets",
+    "transfer_labels", "transform", "traverse", "verb", "why_not", "zero_inflation",
 ]  # fmt: skip
