@@ -29,6 +29,8 @@
 #' tell batches apart}
 #' \item{\code{\link{scpoli}()}}{scPoli: batches as points in a space of their
 #' own, and types as prototypes}
+#' \item{\code{\link{autozi}()}}{AutoZI: which genes have more zeros than a
+#' negative binomial makes}
 #' }
 #'
 #' Arguments \code{encoder} and \code{decoder}, where a recipe has them, also
@@ -664,4 +666,52 @@ scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
         pretraining = 0.9, dropout = 0.05, warm_up = 0.25,
         learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("scpoli")
+}
+
+#' AutoZI: which genes have more zeros than a negative binomial makes
+#'
+#' counts ~ delta NB + (1 - delta) ZINB with a delta for each gene, delta ~
+#' Beta(1/2, 1/2).
+#'
+#' Genes with hardly any counts can't be decided, and stay near the prior.
+#' \code{zero_inflation()} tells what was found. The posterior of delta is
+#' logistic-normal here, where the paper's is a Beta.
+#'
+#' @param batch A categorical column whose effect is to stay out of z, or
+#'   several; \code{NULL} is none.
+#' @param covariates Continuous columns, given to the decoder likewise.
+#' @param n_latent Dimensions of z.
+#' @param n_hidden Units of each hidden layer.
+#' @param n_layers Hidden layers of the encoder, and of the decoder.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
+#'   the name of a column, as \code{"gene-batch"}.
+#' @param library The \code{"observed"} total of a cell, a
+#'   \code{"size_factor"} of yours, or \code{"none"}.
+#' @param n_cells About how many cells there are: the prior of delta counts
+#'   once, not once per cell.
+#' @param dropout Share of the encoder's hidden units that is left out in each
+#'   step of training.
+#' @param warm_up Fraction of the run in which the weight of the divergence
+#'   grows from 0 to 1.
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
+#'   updates, 8 to 400.
+#' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
+#'   package's for comparisons, and wants a learning_rate of 0.001.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Clivio et al. (2019), bioRxiv 794875.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' autozi()
+#' @export
+autozi <- function(batch = NULL, covariates = list(), n_latent = 10,
+        n_hidden = 128, n_layers = 1, dispersion = "gene",
+        library = "observed", n_cells = 3000, dropout = 0.1, warm_up = 0.25,
+        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+    .recipeCall("autozi")
 }

@@ -14,6 +14,16 @@ from .contracts import ConditionPart
 from .parts import part
 
 
+class Modules(nn.ModuleDict):
+    """Modules by the names of columns, which may be "type" or "orig.ident".
+
+    As attributes those would be taken, or have a dot in them; here they are keys and nothing else.
+    """
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        self._modules[key] = module
+
+
 class Table(nn.Module):
     """Numbers, (levels, width), one row per level of a covariate; None is one row for all cells.
 
@@ -136,7 +146,7 @@ class Shift(nn.Module):
 
     def __init__(self, conditions: Sequence[ConditionPart], units: int, dims: Dims) -> None:
         super().__init__()
-        self.of = nn.ModuleDict({c.covariate: c.build(units, dims) for c in conditions})
+        self.of = Modules({c.covariate: c.build(units, dims) for c in conditions})
 
     def forward(self, h: Tensor, cells: Minibatch) -> Tensor:
         """(cells, units)."""
@@ -151,7 +161,7 @@ class Embeddings(nn.Module):
     def __init__(self, conditions: Sequence[ConditionPart], dims: Dims) -> None:
         super().__init__()
         tables = {c.covariate: c.shared(dims) for c in conditions}
-        self.of = nn.ModuleDict({k: t for k, t in tables.items() if t is not None})
+        self.of = Modules({k: t for k, t in tables.items() if t is not None})
 
     def forward(self, cells: Minibatch) -> Minibatch:
         """The cells, with `values` for every embedded covariate."""

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .cells import Dims, Minibatch
-from .conditions import Embeddings, Table
+from .conditions import Embeddings, Modules, Table
 from .latents import Posterior
 from .opponents import PRIOR
 from .recipe import Recipe
@@ -26,10 +26,10 @@ class Network(nn.Module):
         self.draws_prior = recipe.draws_prior
         self.embeddings = Embeddings(recipe.conditions, dims)
         self.fusion = recipe.fusion.build([e.name for e in recipe.encoders], n)
-        self.encoders = nn.ModuleDict(
+        self.encoders = Modules(
             {e.name: e.build(recipe.latent, recipe.conditions, dims) for e in recipe.encoders}
         )
-        self.decoders = nn.ModuleDict(
+        self.decoders = Modules(
             {
                 d.view: d.build(self.fusion.width(n, d.view), recipe.conditions, dims)
                 for d in recipe.decoders

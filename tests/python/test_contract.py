@@ -256,7 +256,8 @@ def gradients(network, recipe, cells):
         network.zero_grad()
         losses([term], trace, cells)[term.name].backward()
         grads = {k: p.grad for k, p in network.named_parameters() if p.grad is not None}
-        found[term.name] = {k: g.clone() for k, g in grads.items()}, loc.grad.clone()
+        pull = torch.zeros_like(loc) if loc.grad is None else loc.grad.clone()
+        found[term.name] = {k: g.clone() for k, g in grads.items()}, pull
     return found
 
 

@@ -99,3 +99,17 @@ def test_all_labels_unknown_is_refused(world):
     blank = replace(data, covariates={**data.covariates, "cell_type": np.full(len(data), "")})
     with pytest.raises(wd.InputError, match="'cell_type' is unknown for every cell"):
         wd.train(blank, recipes.scanvi(), epochs=1)
+
+
+def test_columns_may_have_any_name():
+    cells = simulate.counts(120, 20, n_types=2, n_batches=2, seed=2).cells
+    c = cells.covariates
+    named = replace(cells, covariates={"type": c["cell_type"], "orig.ident": c["batch"]})
+    recipe = recipes.scanvi(labels="type", batch="orig.ident", n_latent=3, n_hidden=8, epochs=2)
+    model = fit(recipe, named)
+    again = wd.Model.from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(wd.denoise(again, named), wd.denoise(model, named))
+    query = replace(named, covariates={"orig.ident": np.char.add(c["batch"], "x")})
+    mapped = wd.map_query(model, query)
+    np.testing.assert_array_equal(wd.latent(mapped.model, named), wd.latent(model, named))
+    assert mapped.new == {"orig.ident": ("batch0x", "batch1x")} and len(mapped.history)

@@ -2,6 +2,7 @@
 
 from .adversarial_vae import adversarial_vae
 from .autoencoder import autoencoder
+from .autozi import autozi
 from .cpa import cpa
 from .cvae import cvae
 from .exercise_vae import exercise_vae
@@ -30,6 +31,7 @@ RECIPES = {
         cpa,
         adversarial_vae,
         scpoli,
+        autozi,
     )
 }
 __all__ = ["RECIPES", *RECIPES]
