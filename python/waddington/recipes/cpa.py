@@ -19,7 +19,7 @@ from ..layers import Stack, mlp
 from ..opponents import Flip, Opponent
 from ..optim import Adam
 from ..parts import part
-from ..recipe import EarlyStopping, Phase, Recipe
+from ..recipe import Phase, Recipe
 from ..terms import KL, NLL
 from ..trace import Trace
 from .heads import head, transform
@@ -265,11 +265,10 @@ def cpa(
     References:
         Lotfollahi et al. (2023), Molecular Systems Biology 19, e11517.
     """
-    adam = Adam(learning_rate)
-    tell = lambda column: Opponent(
-        "z", column, SmoothFlip(penalty), mlp(64, 64, 64, dropout=0.1), adversary, adam
-    )
     layers = lambda units: mlp(*units, norm="batch", dropout=dropout)
+    adam = Adam(learning_rate)
+    phase = Phase(epochs, optimiser=adam, every=steps, spread=(perturbation,))
+    told = (perturbation, *covariates) if adversary else ()
     return Recipe(
         name="cpa",
         encoders=(Encoder(encoder or layers(hidden), transform=transform(likelihood)),),
@@ -282,11 +281,12 @@ def cpa(
             ),
         ),
         terms=(NLL(), KL(weight=beta)) if beta else (NLL(),),
-        opponents=tuple(map(tell, (perturbation, *covariates))) if adversary else (),
-        phases=(
-            Phase(
-                epochs, optimiser=adam, every=steps, stop=EarlyStopping(),
-                spread=(perturbation,),
-            ),
-        ),
-    )  # fmt: skip
+        opponents=tuple(_against(column, adversary, penalty, adam) for column in told),
+        phases=(phase,),
+    )
+
+
+def _against(column: str, weight: float, penalty: float, optimiser: Adam) -> Opponent:
+    """Who tells the levels of a column from z."""
+    stack = mlp(64, 64, 64, dropout=0.1)
+    return Opponent("z", column, SmoothFlip(penalty), stack, weight, optimiser)
