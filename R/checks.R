@@ -149,9 +149,10 @@
     }
     absent <- which(is.na(values) | (is.character(values) & values %in% ""))
     if (length(absent)) {
+        first <- utils::head(absent)
         .abort(c(
             "{.arg {name}} is not known for {length(absent)} of {n} cells.",
-            x = "The first: {cli::qty(length(absent))}cell{?s} {utils::head(absent)}.",
+            x = "The first of them: {first}.",
             i = "Leave those cells out: {.code x[, !is.na(x${name})]}."
         ), class = "missing_value", call = call)
     }

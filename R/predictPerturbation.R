@@ -39,8 +39,8 @@
 #'   \code{chance} (p of the change if conditions meant nothing),
 #'   \code{types} (for each predicted type its \code{novelty}, above 1 where
 #'   it is further from the measured types than they are from each other, and
-#'   their \code{weights}), and \code{profiles}: a data frame of the mean log expression of each gene as
-#'   \code{predicted}, and as anybody would predict it without a model:
+#'   their \code{weights}), and \code{profiles}: a data frame of the mean log
+#'   expression of each gene as \code{predicted}, and as anybody would predict it without a model:
 #'   \code{control} (nothing changes) and \code{control + mean shift} (every
 #'   gene changes as in the other cells).
 #'
@@ -67,8 +67,9 @@
 #' @export
 setGeneric("predictPerturbation", signature = "x", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
-        target = NULL, ..., method = c("auto", "transfer", "shift", "condition"),
-        trust = 0.5, draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
+        target = NULL, ...,
+        method = c("auto", "transfer", "shift", "condition"), trust = 0.5,
+        draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     standardGeneric("predictPerturbation")
 })
 
@@ -76,8 +77,9 @@ setGeneric("predictPerturbation", signature = "x", function(
 #' @export
 setMethod("predictPerturbation", "ANY", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
-        target = NULL, ..., method = c("auto", "transfer", "shift", "condition"),
-        trust = 0.5, draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
+        target = NULL, ...,
+        method = c("auto", "transfer", "shift", "condition"), trust = 0.5,
+        draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(predictPerturbation)), .call = call)
     .checkModel(model, call)

@@ -118,10 +118,11 @@
 }
 
 # Faults of a Python, as messages with their remedies; none is character(0).
+# They are complete, but for cli's marks.
 .faultsOf <- function(probe, python) {
     if (is.null(probe)) {
         return(c(
-            x = "{.file {python}} does not run.",
+            x = paste(python, "does not run."),
             i = "Set {.envvar WADDINGTON_PYTHON} to a Python that does."
         ))
     }
@@ -137,7 +138,7 @@
 .versionFault <- function(version, reticulate) {
     if (package_version(version) < "3.10") {
         return(c(
-            x = "Python {probe$version} is too old; 3.10 is the oldest.",
+            x = paste0("Python ", version, " is too old; 3.10 is the oldest."),
             i = "Run {.run waddington::installWaddington()}."
         ))
     }
@@ -147,8 +148,8 @@
     if (is.character(newest) && package_version(minor) > newest) {
         return(c(
             x = paste0(
-                "Python {probe$version} is too new for reticulate ",
-                reticulate, ", which knows up to ", newest, "."
+                "Python ", version, " is too new for reticulate ", reticulate,
+                ", which knows up to ", newest, "."
             ),
             i = paste(
                 "Update reticulate, or set {.envvar WADDINGTON_PYTHON} to an",
@@ -164,8 +165,8 @@
         reticulate < "1.38") {
         return(c(
             x = paste0(
-                "numpy {probe$modules[['numpy']]} needs reticulate 1.38 or ",
-                "newer; here is ", reticulate, "."
+                "numpy ", numpy, " needs reticulate 1.38 or newer; here is ",
+                reticulate, "."
             ),
             i = paste(
                 "Update reticulate, or run {.code pip install \"numpy<2\"}",
@@ -181,11 +182,12 @@
     if (!length(absent)) {
         return(character(0L))
     }
+    packages <- sub("sklearn", "scikit-learn", absent, fixed = TRUE)
     c(
         x = paste0("It lacks: ", toString(absent), "."),
         i = paste(
-            "Run {.run waddington::installWaddington()}, or install them",
-            "there: {.code pip install {paste(absent, collapse = ' ')}}."
+            "Run {.run waddington::installWaddington()}, or install them there:",
+            paste0("{.code pip install ", paste(packages, collapse = " "), "}.")
         )
     )
 }

@@ -19,8 +19,8 @@ test_that("an experiment of a newer Bioconductor is brought back", {
     sce <- mockCells(20, 10)
     broken <- foreign(sce)
     info <- function(x) {
-        class <- class(attr(attr(attr(x, "rowRanges"), "unlistData"), "seqinfo"))
-        attr(class, "package")
+        inner <- attr(attr(x, "rowRanges"), "unlistData")
+        attr(class(attr(inner, "seqinfo")), "package")
     }
     expect_identical(info(broken), "PackageOfTheFuture")
     mended <- ns$.asSCE(broken)

@@ -85,8 +85,8 @@ test_that("columns are found, and what is there is listed", {
     given <- ns$.roles(sce, rep(c("a", "b"), 10), NULL, NULL, call)
     expect_identical(given$values$batch, rep(c("a", "b"), 10))
     expect_error(
-        ns$.roles(SummarizedExperiment::assay(sce), "batch", NULL, NULL, call), "is a matrix",
-        class = "wrong_length"
+        ns$.roles(SummarizedExperiment::assay(sce), "batch", NULL, NULL, call),
+        "is a matrix", class = "wrong_length"
     )
     renamed <- ns$.moreColumns(sce, c(donor = "batch"), call)
     expect_identical(renamed, list(donor = sce$batch))

@@ -1,4 +1,4 @@
-test_that("simulated cells are what they say, and R's generator is left alone", {
+test_that("simulated cells are what they say, R's generator is left alone", {
     set.seed(3)
     before <- .Random.seed
     sce <- mockCells(120, 50, n_types = 4, n_batches = 3)

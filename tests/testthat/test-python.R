@@ -39,6 +39,23 @@ test_that("a Python that is not there is an error with a remedy", {
     )
 })
 
+test_that("a Python that lacks modules is refused by name, with the remedy", {
+    python <- Sys.which("python3")
+    skip_if_not(nzchar(python))
+    local_internal(".probePython", function(python) list(
+        version = "3.11.2", modules = list(torch = "", numpy = "", sklearn = "")
+    ))
+    expect_error(
+        ns$.checkPython(list(python = python, why = "a test"), FALSE, NULL),
+        "lacks: torch, numpy, sklearn.*pip install torch numpy scikit-learn",
+        class = "no_python"
+    )
+    faults <- ns$.statusFaults(
+        list(python = python), ns$.probePython(python)
+    )
+    expect_match(faults, "pip install torch", all = FALSE)
+})
+
 test_that("another version of the core is an error", {
     expect_error(ns$.checkVersion("0.0.1", NULL), "restart R",
                  class = "no_python")
