@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def training_cells(
         columns = (recipe.covariates, recipe.numbers, size_factor)
         return Cells.from_file(data, layer, False, *columns)
     _check_anndata(data)
-    return Cells.from_anndata(data, layer, recipe.covariates, recipe.numbers, size_factor)
+    return _from_anndata(data, recipe, recipe.covariates, layer, size_factor)
 
 
 def query_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
@@ -58,7 +59,18 @@ def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
         known = _known(recipe, columns_of(data))
         return Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
     _check_anndata(data)
-    return Cells.from_anndata(data, layer, _known(recipe, data.obs), recipe.numbers, sizes)
+    return _from_anndata(data, recipe, _known(recipe, data.obs), layer, sizes)
+
+
+def _from_anndata(
+    data: Any, recipe: Recipe, names: Sequence[str], layer: str | None, size_factor: str | None
+) -> Cells:
+    """Cells of an AnnData; a label that is missing is unknown, "", and nothing else may be."""
+    labels = [k for k in names if k in recipe.optional and k in data.obs]
+    others = [k for k in names if k not in labels]
+    cells = Cells.from_anndata(data, layer, others, recipe.numbers, size_factor)
+    known = {k: np.where(data.obs[k].isna(), "", data.obs[k].astype(str)) for k in labels}
+    return replace(cells, covariates={**cells.covariates, **known})
 
 
 def _known(recipe: Recipe, columns: Container[str]) -> list[str]:

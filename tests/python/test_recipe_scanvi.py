@@ -1,6 +1,8 @@
 """The two-level prior against integrals, and labels that were hidden."""
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from toys import fit
@@ -11,6 +13,7 @@ from waddington.cells import Dims
 from waddington.latents import Posterior
 from waddington.likelihoods.categorical import Classes
 from waddington.parts import replace
+from waddington.readers import training_cells
 from waddington.recipes.scanvi import TwoLevel
 from waddington.trace import Trace
 
@@ -113,3 +116,17 @@ def test_columns_may_have_any_name():
     mapped = wd.map_query(model, query)
     np.testing.assert_array_equal(wd.latent(mapped.model, named), wd.latent(model, named))
     assert mapped.new == {"orig.ident": ("batch0x", "batch1x")} and len(mapped.history)
+
+
+def test_a_missing_label_is_an_unknown_one():
+    cells = hidden(simulate.counts(120, 20, n_types=2, n_batches=2, seed=2).cells, 0.5)
+    obs = pd.DataFrame({k: pd.Categorical(v) for k, v in cells.covariates.items()})
+    obs["cell_type"] = pd.Categorical(np.where(obs.cell_type == "", None, obs.cell_type))
+    adata = anndata.AnnData(cells.views["rna"], obs=obs.set_index(obs.index.astype(str)))
+    recipe = recipes.scanvi(batch="batch", n_latent=3, n_hidden=8)
+    read = training_cells(adata, recipe)
+    np.testing.assert_array_equal(read.covariates["cell_type"], cells.covariates["cell_type"])
+    assert read.levels()["cell_type"] == (("type0", "type1"),)
+    adata.obs.loc[adata.obs_names[0], "batch"] = None
+    with pytest.raises(wd.InputError, match="'batch' is missing for 1 of 120 cells"):
+        training_cells(adata, recipe)
