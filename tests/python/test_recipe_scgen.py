@@ -1,0 +1,42 @@
+"""scGen's scale, its stopping, and its shift."""
+
+import numpy as np
+import pytest
+import torch
+from toys import fit
+
+import waddington as wd
+from waddington import recipes, simulate
+from waddington.minibatches import minibatches
+from waddington.terms import losses
+
+
+def test_the_loss_is_half_the_squared_error_and_next_to_no_divergence():
+    data = simulate.log_normalised(simulate.counts(60, 20).cells)
+    model = fit(recipes.scgen(4, (8,)), data, epochs=1)
+    (m,) = minibatches(data, model.levels, 99)
+    trace = model.network.eval()(m)
+    found = losses(model.recipe.terms, trace, m)
+    x = data.views["rna"].toarray()
+    half = 0.5 * np.square(x - trace["rna"].mean.detach().numpy()).sum(1).mean()
+    constant = 0.5 * 20 * np.log(2 * np.pi)
+    assert float(found["nll rna"].detach()) == pytest.approx(half + constant, rel=1e-4)
+    assert [t.weight for t in model.recipe.terms] == [1.0, 5e-5]
+
+
+def test_training_stops_by_reconstruction():
+    recipe = recipes.scgen()
+    assert recipe.phases[0].stop.metric == "nll rna"
+    assert recipe.phases[0].batch_size == 32
+
+
+def test_a_shift_that_is_the_same_for_all_types_is_a_vector():
+    sim = simulate.perturbation(600, 60, 3, n_responding=15, depth=2000.0, seed=3)
+    data = simulate.log_normalised(sim.cells)
+    told = data.covariates
+    held = (told["cell_type"] == "type2") & (told["condition"] == "stimulated")
+    model = fit(recipes.scgen(10, (64,)), data.take(np.flatnonzero(~held)), epochs=30, lr=3e-3)
+    z, cos = wd.latent(model, data), torch.nn.functional.cosine_similarity
+    mean = lambda k, s: z[(told["cell_type"] == k) & (told["condition"] == s)].mean(0)
+    shifts = [torch.tensor(mean(k, "stimulated") - mean(k, "control")) for k in ("type0", "type1")]
+    assert float(cos(*shifts, dim=0)) > 0.7

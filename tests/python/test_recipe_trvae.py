@@ -1,0 +1,60 @@
+"""trVAE aligns conditions where it says it does, and decodes one as another."""
+
+from functools import cache
+
+import numpy as np
+from toys import fit
+
+import waddington as wd
+from waddington import recipes, simulate
+from waddington.minibatches import minibatches
+from waddington.terms import MMD
+
+
+@cache
+def world():
+    return simulate.perturbation(500, 50, 3, n_responding=15, depth=1500.0, seed=2)
+
+
+@cache
+def fitted(mmd):
+    recipe = recipes.trvae(n_latent=6, hidden=(32, 16), mmd=mmd)
+    return fit(recipe, world().cells, epochs=25, batch_size=64, lr=3e-3)
+
+
+def discrepancy(model, on="rna.decoder.0"):
+    (m,) = minibatches(world().cells, model.levels, 9999)
+    trace = model.network.eval()(m, draw=False)
+    h = trace[on]
+    trace[on] = (h - h.mean(0)) / h.std()  # the scale of an activation means nothing
+    return float(MMD(on, "condition")(trace, m).detach())
+
+
+def test_conditions_become_alike_at_no_cost_in_likelihood():
+    with_, without = fitted(10.0), fitted(0.0)
+    assert discrepancy(with_) < 0.85 * discrepancy(without)
+    assert with_.record["held_out_nll"] < without.record["held_out_nll"] + 1
+    assert with_.record["active_units"] == without.record["active_units"]
+
+
+def test_too_much_of_it_leaves_nothing_to_tell_apart():
+    model = fitted(100.0)
+    assert discrepancy(model) < 0.05 * discrepancy(fitted(0.0))
+    assert model.record["active_units"] < 6
+
+
+def test_a_cell_decoded_in_the_other_condition_responds():
+    sim, model = world(), fitted(10.0)
+    control = np.flatnonzero(~sim.truth["stimulated"])
+    cells = sim.cells.take(control)
+    decode = lambda level: wd.denoise(model, cells, library=1.0, condition=level)
+    change = np.log(decode("stimulated").mean(0) / decode("control").mean(0))
+    want = sim.truth["response"][0]
+    assert np.corrcoef(change, want)[0, 1] > 0.9
+
+
+def test_dispersion_is_per_condition_and_minibatches_have_both():
+    recipe = recipes.trvae("batch")
+    assert recipe.decoders[0].head.dispersion == "gene-batch"
+    assert recipe.phases[0].spread == ("batch",)
+    assert recipes.trvae(likelihood="normal").decoders[0].head.counts is False
