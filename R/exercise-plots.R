@@ -29,7 +29,8 @@
 #' }
 #'
 #' @details The genes with the least expression, one in a hundred, are left out
-#'   of the mean-variance plot: nothing is known of their variance. Decoded
+#'   of the mean-variance plot: nothing is known of their variance. To means
+#'   0.001 is added, so that genes decoded as all but absent stay in it. Decoded
 #'   values are expectations, so their variance is that of cells, without that
 #'   of counting.
 #' @examplesIf waddingtonAvailable()
@@ -139,6 +140,9 @@ plotMeanVariance <- function(x, input = "logcounts", output = "denoised",
 
 .linear <- function(values, log2) if (log2) 2^as.matrix(values) - 1 else values
 
+# Added to means, so that genes decoded as all but absent stay in the picture.
+.pseudo <- 1e-3
+
 # log2 mean and log2 CV of each gene, and whether there is enough to tell.
 .trendOf <- function(values, name) {
     values <- as.matrix(values)
@@ -146,8 +150,8 @@ plotMeanVariance <- function(x, input = "logcounts", output = "denoised",
     sd <- sqrt(pmax(rowMeans(values^2) - mean^2, 0))
     seen <- mean > stats::quantile(mean, 0.01) & mean > 0 & sd > 0
     data.frame(
-        mean = log2(pmax(mean, 1e-12)),
-        cv = log2(pmax(sd, 1e-12) / pmax(mean, 1e-12)),
+        mean = log2(mean + .pseudo), cv = log2(pmax(sd, 1e-12) /
+            (mean + .pseudo)),
         assay = name, seen = seen
     )
 }
