@@ -59,6 +59,7 @@ def test_a_backed_anndata_stays_in_its_file_and_so_do_subsets(files, adata):
     there.file.close()
 
 
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
 def test_a_subset_with_repeated_names_is_not_guessed(tmp_path, adata):
     twice = adata.copy()
     twice.obs_names = ["c0", *adata.obs_names[:-1]]

@@ -99,8 +99,9 @@ def test_damage_is_noticed(tmp_path, files):
 def test_values_are_checked_wherever_they_are(tmp_path, adata, monkeypatch):
     monkeypatch.setattr("waddington.stream.PIECE", 500)
     wrong = adata.copy()
-    wrong.X = wrong.X.tocsr()
-    wrong.X[500, 7] = -1.0
+    dense = adata.X.toarray()
+    dense[500, 7] = -1.0
+    wrong.X = sparse.csr_matrix(dense)
     wrong.write_h5ad(tmp_path / "wrong.h5ad")
     for data in (wrong, tmp_path / "wrong.h5ad"):
         with pytest.raises(InputError, match="are negative, such as -1 in cell 500, feature 7"):
@@ -232,7 +233,7 @@ def test_a_file_with_other_genes_is_asked_by_name(files, adata, tmp_path):
     order = np.random.default_rng(0).permutation(GENES)
     other = ad.concat(
         [
-            adata[:, order],
+            ad.AnnData(adata.X[:, order], adata.obs, adata.var.iloc[order]),
             ad.AnnData(adata.X[:, :3].tocsr(), adata.obs, pd.DataFrame(index=list("xyz"))),
         ],
         axis=1,
