@@ -65,7 +65,7 @@ fresh_man() {
     fi
     mkdir "$copy"
     cp -R DESCRIPTION NAMESPACE R man "$copy"
-    (cd "$copy" && rscript -e 'roxygen2::roxygenise(load_code = "source")') >"$work/roxygen.log" 2>&1 ||
+    (cd "$copy" && rscript -e 'roxygen2::roxygenise()') >"$work/roxygen.log" 2>&1 ||
         { cat "$work/roxygen.log"; return 1; }
     diff -r NAMESPACE "$copy/NAMESPACE" && diff -r man "$copy/man" ||
         { echo "Stale: run roxygen2::roxygenise()."; return 1; }
