@@ -25,6 +25,10 @@
 #' aligned on the first decoder layer}
 #' \item{\code{\link{cpa}()}}{CPA: perturbations as vectors that add up in
 #' latent space}
+#' \item{\code{\link{gan}()}}{GAN: a generator of log expression, and a
+#' discriminator}
+#' \item{\code{\link{scgan}()}}{scGAN, and with labels cscGAN: WGAN-GP whose
+#' generator knows cell types and library sizes}
 #' \item{\code{\link{adversarial_vae}()}}{scVI whose latent space must not
 #' tell batches apart}
 #' \item{\code{\link{scpoli}()}}{scPoli: batches as points in a space of their
@@ -559,6 +563,83 @@ cpa <- function(perturbation = "condition", control = "control",
         penalty = 1.0, steps = 1, dropout = 0.1, encoder = NULL,
         decoder = NULL, learning_rate = 0.001, epochs = NULL) {
     .recipeCall("cpa")
+}
+
+#' GAN: a generator of log expression, and a discriminator
+#'
+#' x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
+#'
+#' The game as it was first played, with the loss for the generator that does
+#' not saturate. It loses modes; \code{wgan} loses fewer, and is what to use.
+#' Layers are those of \code{wgan}, so that the two can be compared; learning
+#' rate and first moment are those that made such games stable.
+#'
+#' @param n_latent Dimensions of z.
+#' @param generator Units of the generator's hidden layers.
+#' @param discriminator Units of the discriminator's hidden layers.
+#' @param learning_rate Of Adam, of both players.
+#' @param batch_size Cells per minibatch.
+#' @param updates Steps of either player, where \code{epochs} is \code{NULL}.
+#' @param epochs Passes over the cells.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Goodfellow et al. (2014), NeurIPS 27. Radford et al. (2016), ICLR, for the
+#' optimiser.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' gan()
+#' @export
+gan <- function(n_latent = 64, generator = c(128, 256),
+        discriminator = c(256, 128), learning_rate = 0.0002,
+        batch_size = 64, updates = 10000, epochs = NULL) {
+    .recipeCall("gan")
+}
+
+#' scGAN, and with labels cscGAN: WGAN-GP whose generator knows cell types and
+#' library sizes
+#'
+#' x = relu(f(z, type)), z ~ N(0, 1), as close to the data of each type as a
+#' critic can tell.
+#'
+#' Sizes, batch normalisation of the generator, none in the critic, penalty,
+#' steps of the critic and optimiser are those of the authors. It is made for
+#' log-normalised values, where theirs are normalised counts behind a layer
+#' that makes them add up; their million steps are \code{updates}. Types make
+#' up training as they do the data; \code{sample(model, cell_type = ...)}
+#' makes more of one.
+#'
+#' @param cell_type The column of types that cells are made of; \code{NULL}
+#'   makes any.
+#' @param n_latent Dimensions of z.
+#' @param generator Units of the generator's hidden layers, each of which is
+#'   told the type.
+#' @param critic Units of the critic's hidden layers.
+#' @param n_critic Steps of the critic to each of the generator.
+#' @param penalty Weight of the gradient penalty.
+#' @param learning_rate Of Adam, of both players.
+#' @param batch_size Cells per minibatch.
+#' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
+#' @param epochs Passes over the cells.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Marouf et al. (2020), Nature Communications 11, 166.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' scgan()
+#' @export
+scgan <- function(cell_type = NULL, n_latent = 128, generator = c(256, 512,
+        1024), critic = c(1024, 512, 256), n_critic = 5, penalty = 10.0,
+        learning_rate = 0.0001, batch_size = 128, updates = 20000,
+        epochs = NULL) {
+    .recipeCall("scgan")
 }
 
 #' scVI whose latent space must not tell batches apart

@@ -6,8 +6,10 @@ from .autozi import autozi
 from .cpa import cpa
 from .cvae import cvae
 from .exercise_vae import exercise_vae
+from .gan import gan
 from .linear_scvi import linear_scvi
 from .scanvi import scanvi
+from .scgan import scgan
 from .scgen import scgen
 from .scpoli import scpoli
 from .scvi import scvi
@@ -29,6 +31,8 @@ RECIPES = {
         scgen,
         trvae,
         cpa,
+        gan,
+        scgan,
         adversarial_vae,
         scpoli,
         autozi,

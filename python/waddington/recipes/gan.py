@@ -1,0 +1,54 @@
+"""GAN: a generator of log expression, and a discriminator."""
+
+from ..coders import Decoder
+from ..latents import Gaussian
+from ..layers import mlp
+from ..likelihoods import NormalHead
+from ..opponents import GAN, Opponent
+from ..optim import Adam
+from ..recipe import Phase, Recipe
+
+
+def gan(
+    n_latent: int = 64,
+    generator: tuple[int, ...] = (128, 256),
+    discriminator: tuple[int, ...] = (256, 128),
+    learning_rate: float = 2e-4,
+    batch_size: int = 64,
+    updates: int = 10000,
+    epochs: int | None = None,
+) -> Recipe:
+    """x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
+
+    The game as it was first played, with the loss for the generator that does not saturate. It
+    loses modes; `wgan` loses fewer, and is what to use. Layers are those of `wgan`, so that the two
+    can be compared; learning rate and first moment are those that made such games stable.
+
+    Args:
+        n_latent: Dimensions of z.
+        generator: Units of the generator's hidden layers.
+        discriminator: Units of the discriminator's hidden layers.
+        learning_rate: Of Adam, of both players.
+        batch_size: Cells per minibatch.
+        updates: Steps of either player, where `epochs` is None.
+        epochs: Passes over the cells.
+
+    References:
+        Goodfellow et al. (2014), NeurIPS 27. Radford et al. (2016), ICLR, for the optimiser.
+    """
+    adam = Adam(learning_rate, betas=(0.5, 0.999))
+    judge = Opponent(
+        "rna.mean",
+        against="rna",
+        form=GAN(),
+        stack=mlp(*discriminator, act="leaky_relu"),
+        optimiser=adam,
+    )
+    return Recipe(
+        name="gan",
+        encoders=(),
+        latent=Gaussian(n_latent),
+        decoders=(Decoder(mlp(*generator), NormalHead("relu", sd=0.0)),),
+        opponents=(judge,),
+        phases=(Phase(epochs, updates, adam, batch_size=batch_size, stop=None),),
+    )
