@@ -141,7 +141,11 @@ def one_pair(cells: Cells, pair: str, model: Any, args: argparse.Namespace) -> T
     seen = cells.take(np.flatnonzero(~np.isin(state, LEFT_OUT["norman"])))
     control = np.flatnonzero(seen.covariates["perturbation"] == "control")
     table = {}
-    ways = {"transfer (default)": {}, "trust 0.25": {"trust": 0.25}, "model alone": {"trust": 1.0}}
+    ways = {
+        "transfer (default)": {},
+        "measured responses alone": {"trust": 0.0},
+        "model alone": {"trust": 1.0},
+    }
     if model.recipe.name == "cpa":
         ways["decoded, drawn"] = {"method": "condition", "draw": True}
     for name, options in ways.items():

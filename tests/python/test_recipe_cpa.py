@@ -70,6 +70,13 @@ def test_z_tells_the_type_and_little_of_the_perturbation():
     assert explained(z, told["cell_type"]) > 1.5 * explained(logs, told["cell_type"])
 
 
+def test_a_model_that_composes_has_a_part_in_combinations():
+    _, seen, model = fitted()
+    made = predict_perturbation(model, seen, "condition", "control", "A+B")
+    assert made.method == "transfer" and made.trust == 0.25
+    assert list(made.shifts) == ["control + sum of shifts", "control + mean of shifts"]
+
+
 def test_control_and_no_amount_add_nothing():
     _, seen, model = fitted()
     effects = model.network.decoders[RNA].effects

@@ -125,8 +125,9 @@ def predict_perturbation(
         layer: The layer of an AnnData that has the data; None is the one of training.
         trust: Share of the model in the "transfer": 0 is the measured responses alone, 1 the model
             alone; None is 0.5, or less if the model tells the responses it has seen less well than
-            they were measured, or 0 if that can't be judged, as with fewer than 3 types, or for
-            combinations; see `question.Question.trust`.
+            they were measured, or 0 if that can't be judged, as with fewer than 3 types. For
+            combinations it is 0.25 for a model that composes them, 0 for others; see
+            `question.Question.trust`.
 
     Returns:
         Predicted cells with provenance, and the profiles of two baselines. If the change is not

@@ -25,6 +25,9 @@ FEWEST_TYPES, FEWEST_CELLS, MOST_CELLS = 3, 20, 300
 MOST_TRUST = 0.5
 """The share of a model that predicts the types it has seen best by itself; it has not seen the
 target. Between 0.25 and 0.5 results are the same, above and below they are worse."""
+COMPOSED = 0.25
+"""The share of a model that composes perturbations, in a combination: with it left-out doubles are
+predicted better than by the sum or the mean of the measured shifts."""
 SHUFFLING = 11
 """Seed of the shuffles: whether there is an effect does not hang on the seed of draws."""
 FAINTEST = 1e-3
@@ -177,10 +180,12 @@ class Question:
         measurement, m and g; the share a minimises the squared error of g + a (m - g). The model
         has seen these types, so a flatters it, and only what is missing from 1 counts: it has
         learnt the responses less well than they were measured. Where there are too few types to
-        tell, and for combinations, whose parts may be few cells each, it is not trusted.
+        tell it is not trusted, nor with combinations, unless it learnt how these add up (`cpa`).
         """
         pairs = self.groups.parts[0]
-        if len(self.groups.parts) > 1 or len(pairs) < FEWEST_TYPES:
+        if len(self.groups.parts) > 1:
+            return COMPOSED if self.able else 0.0
+        if len(pairs) < FEWEST_TYPES:
             return 0.0
         z = latent(self.models[0], self.cells)
         change = {p.name: _change(z, p) for p in pairs}
