@@ -13,35 +13,31 @@ bash "$scripts/setup.sh" test
 cd "$root"
 python="$venv/bin/python"
 export OMP_NUM_THREADS=1
-passed=0 failed=0 summary=""
 work="$(mktemp -d "${TMPDIR:-/tmp}/waddington-test.XXXXXX")"
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 rscript() { Rscript --no-save --no-restore --no-site-file --no-init-file "$@"; }
 
-# Runs one step and keeps its result.
+# Runs one step and notes its result.
 #   step NAME FUNCTION
-# The function may leave counts of single tests in $work/counts ("PASSED FAILED"); without them the
-# step itself counts as one test.
+# The function may leave counts of single tests in $work/FUNCTION.counts ("PASSED FAILED"); without
+# them the step itself counts as one test.
 step() {
-    local name="$1" from="$SECONDS" good=1 bad=0 status
-    rm -f "$work/counts"
+    local name="$1" from="$SECONDS" counts="$work/$2.counts" good=1 bad=0 status
     say "$name"
     # Not behind || or if: there, bash would go on after a command of the step that failed.
     set +e
     (set -e; "$2") </dev/null
     status=$?
     set -e
-    if [ -s "$work/counts" ]; then
-        read -r good bad <"$work/counts"
+    if [ -s "$counts" ]; then
+        read -r good bad <"$counts"
         [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
     elif [ "$status" -ne 0 ]; then
         good=0 bad=1
     fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    summary="$summary$(printf '%-38s %6d passed %4d failed %5d s' \
-        "$name" "$good" "$bad" $((SECONDS - from)))"$'\n'
+    printf '%-32s %6d passed %4d failed %5d s\n' \
+        "$name" "$good" "$bad" $((SECONDS - from)) >>"$work/results"
 }
 
 lint_python() {
@@ -75,7 +71,7 @@ fresh_man() {
 test_python() {
     local status=0
     "$python" -m pytest -o junit_family=xunit2 --junit-xml="$work/pytest.xml" || status=$?
-    "$python" - "$work/pytest.xml" >"$work/counts" <<'PYTHON' || true
+    "$python" - "$work/pytest.xml" >"$work/test_python.counts" <<'PYTHON' || true
 import sys
 from xml.etree import ElementTree
 
@@ -116,7 +112,8 @@ check_r() {
     for out in waddington.Rcheck/tests/testthat.Rout*; do
         [ -f "$out" ] || continue
         tail -n 25 "$out"
-        sed -n 's/^\[ FAIL \([0-9]*\) .* PASS \([0-9]*\) \]$/\2 \1/p' "$out" | tail -n 1 >counts
+        sed -n 's/^\[ FAIL \([0-9]*\) .* PASS \([0-9]*\) \]$/\2 \1/p' "$out" | tail -n 1 \
+            >"$work/check_r.counts"
     done
     ! grep -q '^Status:.*\(ERROR\|WARNING\)' waddington.Rcheck/00check.log || status=1
     [ "$status" -eq 0 ] || { grep -A 30 -E '\.\.\. *(ERROR|WARNING|NOTE)' waddington.Rcheck/00check.log || true; }
@@ -135,14 +132,31 @@ bioc_check() {
         quit(status = length(result$error) > 0)' "$file"
 }
 
+# total passed|failed: the sum over all steps.
+total() {
+    awk -v word="$1" '{ for (i = 2; i <= NF; i++) if ($i == word) n += $(i - 1) }
+        END { print n + 0 }' "$work/results"
+}
+
+# One core each: what R's steps say is shown when they are done.
+check_package() {
+    step "R: R CMD build" build_r
+    step "R: R CMD check with testthat" check_r
+    step "R: BiocCheck" bioc_check
+}
+
+say "R CMD build, R CMD check and BiocCheck run beside the other steps; they are shown at the end"
+check_package >"$work/package.log" 2>&1 &
 step "Lint: ruff" lint_python
 step "Lint: lintr" lint_r
 step "R: man pages are fresh" fresh_man
 step "Python: pytest" test_python
-step "R: R CMD build" build_r
-step "R: R CMD check with testthat" check_r
-step "R: BiocCheck" bioc_check
+say "Waiting for R CMD check"
+wait
+cat "$work/package.log"
 
 say "All steps, $((SECONDS / 60)) min $((SECONDS % 60)) s"
-printf '%s\n%d passed, %d failed\n' "$summary" "$passed" "$failed"
+cat "$work/results"
+passed="$(total passed)" failed="$(total failed)"
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
