@@ -236,12 +236,21 @@ def test_the_trivial_thetas_are_the_most_likely_ones():
 
 
 @pytest.mark.parametrize("part", COUNT_HEADS)
-def test_the_trivial_model_is_a_fair_baseline(part):
+def test_the_trivial_model_is_a_fair_baseline(part, monkeypatch):
+    monkeypatch.setattr(part, "lift", {}, raising=False)
     x, size, rate, theta = simulated()
     d, batch = trivial(part(library="size_factor"), x, size.ravel())
     got = d.log_prob(batch.views["rna"]).mean().item()
     truth = stats.nbinom.logpmf(x, theta, theta / (theta + size * rate)).sum(1).mean()
     assert abs(got - truth) < 0.02
+
+
+@pytest.mark.parametrize("part", [NegativeBinomial, ZeroInflatedNegativeBinomial])
+def test_training_starts_above_the_trivial_theta(part):
+    x, size, _, _ = simulated()
+    d, _ = trivial(part(library="size_factor"), x, size.ravel())
+    alone = part(library="size_factor").start(sparse.csr_matrix(x), size)["log_theta"]
+    np.testing.assert_allclose(d.log_theta.detach()[0], alone + 1.0, rtol=1e-5)
 
 
 def test_starts_are_finite_for_genes_and_cells_without_counts():

@@ -52,14 +52,15 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def start(self, cells: Cells, view: str) -> None:
-        """Start at the trivial model of the cells that have `view`."""
+        """Start at the trivial model of the cells that have `view`; see also a head's `lift`."""
         data = cells.views[view]
         here = np.asarray(cells.present.get(view, np.ones(data.shape[0], bool)))
         data = data if here.all() else data[here]
         values = self.spec.start(data, _sizes(cells, view, self.spec.library)[here])
+        lift = getattr(self.spec, "lift", {})
         for name, row in values.items():
             if name in self.tables:
-                self.tables[name].fill(torch.as_tensor(row))
+                self.tables[name].fill(torch.as_tensor(row + lift.get(name, 0.0)))
             else:
                 self.maps[name].bias.copy_(torch.as_tensor(row))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import kernels
 from ..cells import Rows
 from ..parts import part
-from .dispersion import check_dispersion, maps_of, start_log_theta, tables_of
+from .dispersion import LIFT, check_dispersion, maps_of, start_log_theta, tables_of
 from .negative_binomial import NBCounts
 from .rates import Rates, check_counts, check_library, start_logits
 
@@ -81,6 +81,7 @@ class ZeroInflatedNegativeBinomial:
     dispersion: str = "gene"
     library: str = "observed"
     counts: ClassVar[bool] = True
+    lift: ClassVar[Mapping[str, float]] = LIFT
 
     def check(self) -> None:
         check_dispersion(self.dispersion)
