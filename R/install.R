@@ -11,7 +11,10 @@
 #'   \code{NULL} looks for one.
 #' @param torch \code{"cpu"} for PyTorch without GPU code, which is smaller;
 #'   \code{"default"} for what PyTorch offers this system, GPU code included;
-#'   \code{"none"} to use a PyTorch that the Python has already.
+#'   \code{"none"} to use a PyTorch that the Python has already. On Linux
+#'   \code{"cpu"} needs the address of PyTorch's index of such builds, which
+#'   its installation page gives: set the option
+#'   \code{waddington.torch_index} to it. Without, the default is taken.
 #' @param wheels String, a folder of wheels to install from without network.
 #' @param upgrade Flag: make an environment that is there anew?
 #' @param ask Flag: ask before downloading?
@@ -52,11 +55,29 @@ installWaddington <- function(envdir = NULL, python = NULL,
             class = "no_folder", call = call
         )
     }
+    torch <- .torchBuild(torch, wheels)
     python <- .starterPython(python, call)
     if (ask && !.agreed(envdir, torch, wheels)) {
         return(invisible(NULL))
     }
     .makeEnvironment(envdir, python, torch, wheels, call)
+}
+
+# On Linux, builds without GPU code have an index of their own.
+.torchBuild <- function(torch, wheels) {
+    linux <- Sys.info()[["sysname"]] == "Linux"  # elsewhere all are for CPUs
+    known <- !is.null(wheels) || !is.null(getOption("waddington.torch_index"))
+    if (torch != "cpu" || !linux || known) {
+        return(torch)
+    }
+    .inform(c(
+        "!" = "PyTorch's default build is installed, GPU code included.",
+        i = paste(
+            "For the smaller one set {.code options(waddington.torch_index = )}",
+            "to the address that PyTorch's installation page gives for CPUs."
+        )
+    ))
+    "default"
 }
 
 .agreed <- function(envdir, torch, wheels) {
@@ -131,6 +152,7 @@ installWaddington <- function(envdir = NULL, python = NULL,
         )
     }
     .stamp(beside)
+    .kernelsOf(.managedPython(beside))  # compiles them ahead
     unlink(envdir, recursive = TRUE)
     file.rename(beside, envdir)
     .inform(c(v = "Installed into {.file {envdir}}."))
@@ -147,12 +169,9 @@ installWaddington <- function(envdir = NULL, python = NULL,
         packages <- sub("^numpy.*", "numpy>=1.23,<2", packages)
     }
     isTorch <- startsWith(packages, "torch")
-    linux <- Sys.info()[["sysname"]] == "Linux"  # elsewhere all are for CPUs
-    cpu <- torch == "cpu" && is.null(wheels) && linux
-    first <- if (cpu) {
-        c("--index-url", getOption(
-            "waddington.torch_index", NULL
-        ))
+    index <- getOption("waddington.torch_index")
+    first <- if (torch == "cpu" && is.null(wheels) && !is.null(index)) {
+        c("--index-url", index)
     }
     calls <- list(c(offline, packages[!isTorch]))
     if (torch != "none") {

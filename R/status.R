@@ -31,6 +31,7 @@ waddingtonStatus <- function() {
         core = .corePath(),
         packages = unlist(probe$modules),
         managed = .managedStamp(),
+        kernels = if (length(probe$modules)) .kernelsOf(chosen$python) else "",
         faults = .statusFaults(chosen, probe)
     )
     status$versions <- c(
@@ -52,6 +53,20 @@ waddingtonStatus <- function() {
     vapply(faults, function(text) {
         cli::ansi_strip(cli::format_inline(text))
     }, "", USE.NAMES = FALSE)
+}
+
+# Which path the arithmetic takes in a Python, and why: asked in a child
+# process, which compiles the kernels if they are not there yet.
+.kernelsOf <- function(python) {
+    file <- tempfile(fileext = ".py")
+    on.exit(unlink(file))
+    writeLines(c(
+        "import sys", sprintf("sys.path.insert(0, %s)", deparse(.corePath())),
+        "from waddington.kernels import status", "s = status()",
+        "print('C' if s['active'] else 'torch', '(%s)' % s['why'])"
+    ), file)
+    out <- .runPython(python, file)
+    if (attr(out, "status") == 0L) utils::tail(as.character(out), 1L) else ""
 }
 
 .managedStamp <- function() {
@@ -76,6 +91,7 @@ print.waddington_status <- function(x, ...) {
     line("started", x$started)
     line("packages", toString(paste(names(packages), packages)))
     line("core", x$core)
+    line("kernels", x$kernels)
     line("environment", x$managed)
     line("ready", if (length(x$faults)) "NO" else "yes")
     for (fault in x$faults) {

@@ -33,8 +33,11 @@
 #' @param seed Whole number; \code{NULL} draws it from R's generator, so that
 #'   \code{set.seed} before makes the result reproducible.
 #' @param device \code{"auto"}, \code{"cpu"}, \code{"cuda"} or \code{"mps"}.
-#' @param threads Threads of the processor; \code{NULL} is at most 4. Results
-#'   are bit-equal for equal seeds and equal threads.
+#' @param threads Threads of the processor; \code{NULL} is 1, or up to 4 if the
+#'   environment variable \code{GOMP_SPINCOUNT} was set before R started: more
+#'   threads wait for each other at full speed otherwise, and are slower than
+#'   one as soon as anything else runs. Results are bit-equal for equal seeds
+#'   and equal threads.
 #' @param precision \code{"float32"}, or \code{"bfloat16"} for large networks
 #'   on GPUs that are fast with it.
 #' @param start A \linkS4class{WaddingtonModel} to go on from.

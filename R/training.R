@@ -48,7 +48,7 @@
         patience = .checkWhole(patience, "patience", call),
         held_out = .checkHeldOut(held_out, call), seed = seed,
         device = .checkString(device, "device", call),
-        threads = .checkWhole(threads, "threads", call),
+        threads = .checkThreads(threads, call),
         precision = .checkChoice(
             precision, c("float32", "bfloat16"), "precision", call
         ),
@@ -67,6 +67,17 @@
         ), call = call)
     }
     as.numeric(value)
+}
+
+# R has loaded the library of threads before anybody can tell it to wait
+# quietly; then two threads are ten times slower than one as soon as anything
+# else runs. So they are used only if asked for, or if the library was told.
+.checkThreads <- function(threads, call) {
+    told <- nzchar(Sys.getenv(c("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")))
+    if (is.null(threads) && !any(told)) {
+        return(1L)
+    }
+    .checkWhole(threads, "threads", call)
 }
 
 .checkHeldOut <- function(held_out, call) {

@@ -233,10 +233,17 @@ ensure_waddington() {
     fi
 }
 
+# Compiles the kernels in C, so that the first training does not have to.
+ensure_kernels() {
+    PYTHONPATH="$root/python" logged kernels "$venv/bin/python" -c \
+        'from waddington.kernels import status; print(status())'
+}
+
 ensure_r
 ensure_r_packages
 ensure_pandoc
 ensure_compiler
 ensure_python
 ensure_waddington
+ensure_kernels
 say "Ready: $(R --version | head -n 1 | cut -d' ' -f1-3), $("$venv/bin/python" --version)"
