@@ -98,3 +98,13 @@ test_that("installation asks pip for what is needed", {
     expect_error(installWaddington(python = "/no/such", ask = FALSE,
                                    envdir = tempfile()), class = "no_python")
 })
+
+test_that("builds without GPU code come from where the user says", {
+    skip_on_os(c("windows", "mac", "solaris"))
+    withr::local_options(waddington.torch_index = NULL)
+    expect_message(expect_identical(ns$.torchBuild("cpu", NULL), "default"))
+    expect_identical(ns$.torchBuild("cpu", "/some/wheels"), "cpu")
+    withr::local_options(waddington.torch_index = "file:///some/index")
+    expect_identical(ns$.torchBuild("cpu", NULL), "cpu")
+    expect_true("file:///some/index" %in% ns$.pipCalls("cpu", NULL)[[1]])
+})

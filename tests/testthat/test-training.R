@@ -119,3 +119,11 @@ test_that("a device that is not there is a warning, an unknown one an error", {
         "not available"
     )
 })
+
+test_that("more than one thread is used where it was asked for", {
+    withr::local_envvar(GOMP_SPINCOUNT = NA, OMP_WAIT_POLICY = NA)
+    expect_identical(ns$.checkThreads(NULL, NULL), 1L)
+    expect_identical(ns$.checkThreads(3, NULL), 3L)
+    withr::local_envvar(GOMP_SPINCOUNT = "1000")
+    expect_null(ns$.checkThreads(NULL, NULL))
+})
