@@ -22,7 +22,7 @@ def model_of(cells, **options):
 @pytest.fixture(scope="module")
 def world(cells):
     model = model_of(cells)
-    made = wd.sample(model, cells, near=True, seed=5)
+    made = wd.sample(model, cells, seed=5)
     own = replace(cells, views={"rna": sparse.csr_matrix(made)})
     return model, own, wd.check_model(model, own, seed=1)
 
