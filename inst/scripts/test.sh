@@ -116,7 +116,6 @@ check_r() {
             >"$work/check_r.counts"
     done
     ! grep -q '^Status:.*\(ERROR\|WARNING\)' waddington.Rcheck/00check.log || status=1
-    [ "$status" -eq 0 ] || { grep -A 30 -E '\.\.\. *(ERROR|WARNING|NOTE)' waddington.Rcheck/00check.log || true; }
     return "$status"
 }
 

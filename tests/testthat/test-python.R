@@ -81,7 +81,7 @@ test_that("loading the package starts no Python", {
     out <- system2(
         file.path(R.home("bin"), "Rscript"),
         c("-e", shQuote(code)), stdout = TRUE, stderr = TRUE,
-        env = paste0("R_LIBS=", paste(.libPaths(), collapse = ":"))
+        env = paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
     )
     expect_identical(out, "FALSE")
 })
