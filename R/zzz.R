@@ -4,10 +4,6 @@
 .state <- new.env(parent = emptyenv())
 
 .onLoad <- function(libname, pkgname) {
-    own <- Sys.getenv("WADDINGTON_PYTHON")
-    if (nzchar(own) && !nzchar(Sys.getenv("RETICULATE_PYTHON"))) {
-        Sys.setenv(RETICULATE_PYTHON = own)
-    }
     .requirePython()
     invisible()
 }
@@ -15,8 +11,8 @@
 # Newer versions of reticulate provide packages by themselves if they are told
 # which. They are told only where nobody chose a Python.
 .requirePython <- function() {
-    chosen <- nzchar(Sys.getenv("RETICULATE_PYTHON")) ||
-        file.exists(.managedPython())
+    named <- Sys.getenv(c("RETICULATE_PYTHON", "WADDINGTON_PYTHON"))
+    chosen <- any(nzchar(named)) || file.exists(.managedPython())
     declare <- get0(
         "py_require", asNamespace("reticulate"), mode = "function"
     )

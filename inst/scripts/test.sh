@@ -127,7 +127,7 @@ bioc_check() {
     rscript -e 'result <- BiocCheck::BiocCheck(
         commandArgs(TRUE), `no-check-bioc-help` = TRUE,
         `no-check-version-num` = TRUE, `no-check-CRAN` = TRUE,
-        `no-check-deprecated` = TRUE, `new-package` = FALSE)
+        `no-check-deprecated` = TRUE)
         quit(status = length(result$error) > 0)' "$file"
 }
 
