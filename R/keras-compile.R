@@ -8,10 +8,6 @@ generics::compile
 #' @export
 generics::fit
 
-#' @importFrom generics evaluate
-#' @export
-generics::evaluate
-
 #' Say what a model is to minimise
 #'
 #' Gives a model its loss, its optimiser and its metrics. It changes the model

@@ -312,6 +312,7 @@ fit.waddington_model <- function(
 #' what it says of them.
 #'
 #' @md
+#' @param object The model.
 #' @inheritParams fit.waddington_model
 #' @return `evaluate()` a named numeric vector. `predict()` a matrix, one row
 #'   per sample with its name, one column per feature of the output; a list of
@@ -322,7 +323,12 @@ fit.waddington_model <- function(
 #' model <- keras_model_sequential(input_shape = 4) %>%
 #'     layer_dense(units = 2)
 #' predict(model, as.matrix(iris[1:3, 1:4]))
-#' @method evaluate waddington_model
+#' @export
+evaluate <- function(object, ...) {
+    UseMethod("evaluate")
+}
+
+#' @rdname evaluate
 #' @export
 evaluate.waddington_model <- function(
         object, x = NULL, y = NULL, batch_size = NULL, verbose = NULL,
@@ -349,7 +355,7 @@ evaluate.waddington_model <- function(
 #' @importFrom stats predict
 stats::predict
 
-#' @rdname evaluate.waddington_model
+#' @rdname evaluate
 #' @export
 predict.waddington_model <- function(
         object, x, batch_size = NULL, verbose = NULL, assay.type = NULL,

@@ -74,6 +74,8 @@ layer_dense <- function(
 #' @inheritParams layer_dense
 #' @param mask A matrix of 0 and 1 (or `FALSE` and `TRUE`), inputs in rows and
 #'   outputs in columns; dense, or sparse of package Matrix.
+#' @param kernel_regularizer,bias_regularizer Penalties of the weights, such as
+#'   `regularizer_l2(0.01)`.
 #' @inherit layer_dense return
 #' @references
 #' Fortelny N, Bock C (2020). Knowledge-primed neural networks enable

@@ -186,7 +186,8 @@
     c(
         x = paste0("It lacks: ", toString(absent), "."),
         i = paste(
-            "Run {.run waddington::installWaddington()}, or install them there:",
+            "Run {.run waddington::installWaddington()},",
+            "or install them there:",
             paste0("{.code pip install ", paste(packages, collapse = " "), "}.")
         )
     )
