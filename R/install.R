@@ -73,8 +73,9 @@ installWaddington <- function(envdir = NULL, python = NULL,
     .inform(c(
         "!" = "PyTorch's default build is installed, GPU code included.",
         i = paste(
-            "For the smaller one set {.code options(waddington.torch_index = )}",
-            "to the address that PyTorch's installation page gives for CPUs."
+            "For the smaller one set",
+            "{.code options(waddington.torch_index = )} to the address that",
+            "PyTorch's installation page gives for CPUs."
         )
     ))
     "default"

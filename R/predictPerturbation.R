@@ -40,8 +40,9 @@
 #'   \code{types} (for each predicted type its \code{novelty}, above 1 where
 #'   it is further from the measured types than they are from each other, and
 #'   their \code{weights}), and \code{profiles}: a data frame of the mean log
-#'   expression of each gene as \code{predicted}, and as anybody would predict
-#'   it without a model: \code{control} (nothing changes) and \code{control + mean shift} (every
+#'   expression of each gene as \code{predicted}, and as anybody would
+#'   predict it without a model: \code{control} (nothing changes) and
+#'   \code{control + mean shift} (every
 #'   gene changes as in the other cells).
 #'
 #' @details

@@ -42,10 +42,12 @@ test_that("a Python that is not there is an error with a remedy", {
 test_that("a Python that lacks modules is refused by name, with the remedy", {
     python <- Sys.which("python3")
     skip_if_not(nzchar(python))
-    local_internal(".probePython", function(python) list(
-        version = "3.11.2",
-        modules = list(torch = "", numpy = "", sklearn = "")
-    ))
+    local_internal(".probePython", function(python) {
+        list(
+            version = "3.11.2",
+            modules = list(torch = "", numpy = "", sklearn = "")
+        )
+    })
     expect_error(
         ns$.checkPython(list(python = python, why = "a test"), FALSE, NULL),
         "lacks: torch, numpy, sklearn.*pip install torch numpy scikit-learn",
