@@ -13,9 +13,9 @@ def training(
 ) -> tuple[Phase, ...]:
     """The phase of a model of cells.
 
-    "one-cycle" climbs to the learning rate and down again within 3,000 updates; on four sets of
-    1,200 to 12,000 cells it ended at a better held-out bound than a constant 0.001 in 6,000, after
-    half the time (`tests/benchmarks/evaluate_schedule.py`). "scvi-tools" is that package's:
+    "one-cycle" climbs to the learning rate and down again within 3,000 updates; beside a constant
+    0.001 for 6,000 it takes about half the time for a held-out bound that is level or better
+    (`tests/benchmarks/evaluate_schedule.py` prints both). "scvi-tools" is that package's:
     constant, 400 epochs or 8 million cells, no early stopping. Adam's eps of 0.01 is that
     package's too; it keeps rare genes from large steps.
 
