@@ -1,7 +1,7 @@
 # How the core is started and called. Everything that R asks of Python goes
-# through .callBridge(); python/waddington/bridge.py is the other end.
+# through .callBridge(); python/waddington/bridge is the other end.
 
-# The value that a function of bridge.py answers with. Its warnings become R's,
+# The value that a function of the bridge answers with. Its warnings become R's,
 # its exceptions errors of class waddington_<PythonClass> from `call`.
 .callBridge <- function(name, ..., call = NULL) {
     answer <- .askBridge(name, ..., call = call)

@@ -77,7 +77,7 @@
 }
 
 # The values of the columns that are needed, checked and sorted by kind.
-# needs: list(covariates, numbers, labels), see needs() in bridge.py.
+# needs: list(covariates, numbers, labels), see needs() of the bridge.
 .readColumns <- function(x, needs, values, call) {
     n <- ncol(x)
     labels <- as.character(unlist(needs$labels))

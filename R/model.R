@@ -1,6 +1,6 @@
 # From Python's model to R's and back, and what a model says of itself.
 
-# The R model of a Python model's description, see describe() in bridge.py.
+# The R model of a Python model's description, see describe() of the bridge.
 .asModel <- function(told) {
     handle <- new.env(parent = emptyenv())
     handle$model <- told$handle

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from .bridge import answer
+from .bridge.answers import answer
 from .cells import Cells
 from .errors import InputError
 from .keras import Session, predict, recipe_of, score

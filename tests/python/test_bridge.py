@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from waddington import __version__, bridge, verbs
+from waddington.bridge import answers, expression, training
 from waddington.errors import InputError
 from waddington.model import Model
 from waddington.parts import from_json
@@ -61,7 +62,7 @@ def told(cells):
 
 
 def test_an_answer_has_the_value_the_warnings_and_the_error():
-    @bridge.answer
+    @answers.answer
     def speaks(what):
         warnings.warn("look", stacklevel=1)
         warnings.warn("look", stacklevel=1)
@@ -70,7 +71,7 @@ def test_an_answer_has_the_value_the_warnings_and_the_error():
 
     assert speaks(3) == {"value": 3, "warnings": ["look"], "error": None}
 
-    @bridge.answer
+    @answers.answer
     def fails(error):
         raise error
 
@@ -80,7 +81,7 @@ def test_an_answer_has_the_value_the_warnings_and_the_error():
     )  # fmt: skip
     assert "test_bridge" in error["traceback"]
     assert fails(KeyboardInterrupt())["error"]["class"] == "KeyboardInterrupt"
-    assert fails(RuntimeError(bridge.INTERRUPTED))["error"]["class"] == "KeyboardInterrupt"
+    assert fails(RuntimeError(answers.INTERRUPTED))["error"]["class"] == "KeyboardInterrupt"
     assert fails(RuntimeError("else"))["error"]["class"] == "RuntimeError"
 
 
@@ -176,7 +177,7 @@ def test_verbs_answer_with_arrays_as_r_lays_them_out(told, cells):
 
 @pytest.mark.parametrize("library", ["observed", "median", 100.0])
 def test_a_file_has_what_memory_would_have(told, cells, library, tmp_path, monkeypatch):
-    monkeypatch.setattr(bridge, "BLOCK", 16)
+    monkeypatch.setattr(expression, "BLOCK", 16)
     model, genes = told["handle"], ["g5", "g2"]
     want = value(bridge.denoise(model, cells, library, genes, {}))
     file = tmp_path / "out.h5"
@@ -212,15 +213,15 @@ def test_a_prediction_is_the_verb_s(told, cells):
 
 def test_columns_and_records_have_no_holes_that_r_cannot_read():
     rows = ({"epoch": 1, "objective": None}, {"epoch": 2, "objective": 3.0, "kl": 1.0})
-    columns = bridge._columns(rows)
+    columns = answers.columns(rows)
     assert columns["epoch"] == [1, 2]
     np.testing.assert_equal(columns["objective"], [np.nan, 3.0])
     np.testing.assert_equal(columns["kl"], [np.nan, 1.0])
-    plain = bridge._plain({"a": np.float32(1.5), "b": (1, np.inf), 3: {"c": float("nan")}})
+    plain = answers.plain({"a": np.float32(1.5), "b": (1, np.inf), 3: {"c": float("nan")}})
     assert plain == {"a": 1.5, "b": [1, None], "3": {"c": None}}
 
 
 def test_a_model_of_several_surgeries_has_its_levels_in_one_list(told):
     model = replace(told["handle"], levels={"donor": (("a", "b"), ("c",))})
     assert isinstance(model, Model)
-    assert bridge._levels(model) == {"donor": ["a", "b", "c"]}
+    assert training._levels(model) == {"donor": ["a", "b", "c"]}

@@ -1,0 +1,38 @@
+"""What R calls: slots of sparse matrices, arrays, lists and strings in; the same, and bytes, out.
+
+R sees only what this module names. Every function answers with a dictionary of `value`, `warnings`
+and `error`, because an exception that crosses into R loses its class and a warning goes past it.
+Handles (cells, trainers, models) are passed back as they came; R never looks into them. An R list
+without names is a list here even where it stands for an empty mapping, hence dict(...).
+"""
+
+from .. import __version__
+from .expression import denoise, denoise_to_file, latent, sample
+from .inputs import cells, needs, needs_of, recipe
+from .perturbations import predict_perturbation
+from .training import advance, describe, finish, interrupt, open_model, trainer
+
+
+def version() -> str:
+    """The version of the core, which must be that of the R package."""
+    return __version__
+
+
+__all__ = [
+    "advance",
+    "cells",
+    "denoise",
+    "denoise_to_file",
+    "describe",
+    "finish",
+    "interrupt",
+    "latent",
+    "needs",
+    "needs_of",
+    "open_model",
+    "predict_perturbation",
+    "recipe",
+    "sample",
+    "trainer",
+    "version",
+]
