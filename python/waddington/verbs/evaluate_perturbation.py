@@ -66,13 +66,13 @@ def evaluate_perturbation(
         InputError: If no cells were observed, or too few source cells to be halved.
     """
     x = matrix_of(data, prediction.features, layer)
-    rows = _observed(prediction, data, x.shape[0], observed)
+    rows = observed_cells(prediction, data, x.shape[0], observed)
     if min(len(rows), len(prediction.cells)) < 4:
         told = f"there are {len(rows)} observed and {len(prediction.cells)} predicted cells"
         raise InputError(f"{told}; at least 4 of each are needed", "observed")
     logs = log_values(x, prediction.counts)
     seen, before = dense(logs[rows]), dense(log_values(prediction.source, prediction.counts))
-    top = np.argsort(-np.abs(wilcoxon_z(seen, before)), kind="stable")[:n_top]
+    top = most_changed(seen, before, n_top)
     where = _Components(logs, n_components)
     rng = np.random.default_rng(seed)
     splits = list(_halves(len(before), len(seen), n_splits, rng))
@@ -114,8 +114,17 @@ def rows_of(prediction: Prediction) -> dict[str, np.ndarray]:
     return rows
 
 
-def _observed(prediction: Prediction, data: Any, n: int, given: Any) -> np.ndarray:
-    """The rows of the cells that the prediction is of."""
+def most_changed(seen: np.ndarray, before: np.ndarray, n_top: int) -> np.ndarray:
+    """The genes of largest |z| in a Wilcoxon test, the largest first, (n_top,)."""
+    return np.argsort(-np.abs(wilcoxon_z(seen, before)), kind="stable")[:n_top]
+
+
+def observed_cells(prediction: Prediction, data: Any, n: int, given: Any = None) -> np.ndarray:
+    """Which of n cells the prediction is of, if none are given.
+
+    Raises:
+        InputError: If there are none.
+    """
     if given is not None:
         found = np.arange(n)[np.asarray(given)]
     else:
