@@ -20,7 +20,7 @@ __version__ = "0.99.0"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _VERBS = (
-    "check_model", "denoise", "differential_abundance", "differential_expression",
+    "augment", "check_model", "denoise", "differential_abundance", "differential_expression",
     "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "interpolate", "label",
     "latent", "log_likelihood", "map_query", "path_between", "predict_perturbation", "rareness",
     "reconstruct", "sample", "transfer_labels", "transform", "traverse", "why_not",

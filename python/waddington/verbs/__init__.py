@@ -1,6 +1,7 @@
 """What a model can be asked; each verb is written once, against `encode` and `decode`."""
 
 from .ask import NEEDS, VERBS, verb, why_not
+from .augment import Augmented, augment
 from .denoise import denoise, reconstruct
 from .differential import (
     Differences,
@@ -24,10 +25,11 @@ from .transform import transform
 from .zero_inflation import zero_inflation
 
 __all__ = [
-    "NEEDS", "VERBS", "Checks", "Differences", "Doublets", "Labels", "Mapped", "Prediction",
-    "check_model", "denoise", "differential_abundance", "differential_expression",
-    "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "gene_report",
-    "interpolate", "label", "latent", "log_likelihood", "map_query", "path_between",
-    "predict_perturbation", "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets",
-    "transfer_labels", "transform", "traverse", "verb", "why_not", "zero_inflation",
+    "NEEDS", "VERBS", "Augmented", "Checks", "Differences", "Doublets", "Labels", "Mapped",
+    "Prediction", "augment", "check_model", "denoise", "differential_abundance",
+    "differential_expression", "donor_differences", "elbo", "evaluate_perturbation",
+    "find_doublets", "gene_report", "interpolate", "label", "latent", "log_likelihood", "map_query",
+    "path_between", "predict_perturbation", "rareness", "reconstruct", "restrict", "sample",
+    "synthetic_doublets", "transfer_labels", "transform", "traverse", "verb", "why_not",
+    "zero_inflation",
 ]  # fmt: skip
