@@ -82,7 +82,7 @@ NULL
 #' @export
 autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
         dropout = 0.0, encoder = NULL, decoder = NULL,
-        learning_rate = 0.004, epochs = NULL) {
+        learning_rate = 0.002, epochs = NULL) {
     .recipeCall("autoencoder")
 }
 
@@ -126,7 +126,7 @@ autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
 #' @export
 vae <- function(n_latent = 10, hidden = 128, likelihood = "nb", beta = 1.0,
         capacity = NULL, prior_sd = 1.0, warm_up = 0.25, dropout = 0.1,
-        encoder = NULL, decoder = NULL, learning_rate = 0.004,
+        encoder = NULL, decoder = NULL, learning_rate = 0.002,
         epochs = NULL) {
     .recipeCall("vae")
 }
@@ -208,7 +208,7 @@ exercise_vae <- function(n_latent = 32, prior_sd = 0.8, beta = 1.9,
 cvae <- function(condition = "condition", covariates = list(),
         n_latent = 10, hidden = 128, likelihood = "nb", beta = 1.0,
         warm_up = 0.25, dropout = 0.1, encoder = NULL, decoder = NULL,
-        learning_rate = 0.004, epochs = NULL) {
+        learning_rate = 0.002, epochs = NULL) {
     .recipeCall("cvae")
 }
 
@@ -258,7 +258,7 @@ scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, likelihood = "nb",
         dispersion = "gene", library = "observed", dropout = 0.1,
         warm_up = 0.25, encode_covariates = FALSE, encoder = NULL,
-        decoder = NULL, learning_rate = 0.004, epochs = NULL,
+        decoder = NULL, learning_rate = 0.002, epochs = NULL,
         schedule = "one-cycle") {
     .recipeCall("scvi")
 }
@@ -314,7 +314,7 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
         n_latent = 30, n_hidden = 128, n_layers = 2, likelihood = "nb",
         dispersion = "gene", library = "observed", alpha = 50.0,
         dropout = 0.1, warm_up = 0.25, encode_covariates = FALSE,
-        encoder = NULL, decoder = NULL, learning_rate = 0.004,
+        encoder = NULL, decoder = NULL, learning_rate = 0.002,
         epochs = NULL, schedule = "one-cycle") {
     .recipeCall("scanvi")
 }
@@ -357,7 +357,7 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
 linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, likelihood = "nb",
         dispersion = "gene", dropout = 0.1, warm_up = 0.25,
-        learning_rate = 0.004, epochs = NULL) {
+        learning_rate = 0.002, epochs = NULL) {
     .recipeCall("linear_scvi")
 }
 
@@ -697,7 +697,7 @@ adversarial_vae <- function(batch = "batch", covariates = list(),
         dispersion = "gene", library = "observed", kappa = 10.0,
         form = "flip", opponent = c(32, 32), dropout = 0.1, warm_up = 0.25,
         encode_covariates = FALSE, encoder = NULL, decoder = NULL,
-        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+        learning_rate = 0.002, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("adversarial_vae")
 }
 
@@ -747,7 +747,7 @@ scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
         n_embedding = 10, n_latent = 10, n_hidden = 128, n_layers = 1,
         likelihood = "nb", dispersion = "gene", eta = 1.0,
         pretraining = 0.9, dropout = 0.05, warm_up = 0.25,
-        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+        learning_rate = 0.002, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("scpoli")
 }
 
@@ -795,6 +795,6 @@ scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
 autozi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, dispersion = "gene",
         library = "observed", n_cells = 3000, dropout = 0.1, warm_up = 0.25,
-        learning_rate = 0.004, epochs = NULL, schedule = "one-cycle") {
+        learning_rate = 0.002, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("autozi")
 }

@@ -107,7 +107,7 @@ class OneCycle:
         Smith and Topin (2019), Super-convergence, SPIE 11006.
     """
 
-    peak: float = 4e-3
+    peak: float
     rise: float = 0.25
     start: float = 0.04
     stop: float = 1e-3

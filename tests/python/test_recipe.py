@@ -65,7 +65,7 @@ def test_adjust_changes_the_last_phase_only():
 
 def test_adjusting_a_cycle_sets_its_peak_and_patience_brings_stopping():
     base = recipes.vae()
-    cycle = replace(base.phases[0], optimiser=replace(base.phases[0].optimiser, lr=OneCycle()))
+    cycle = replace(base.phases[0], optimiser=replace(base.phases[0].optimiser, lr=OneCycle(0.02)))
     changed = adjust(replace(base, phases=(cycle,)), learning_rate=0.01)
     assert changed.phases[0].optimiser.lr == OneCycle(peak=0.01)
     assert adjust(recipes.wgan(), patience=4).phases[0].stop == EarlyStopping(4)

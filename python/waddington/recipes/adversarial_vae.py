@@ -7,7 +7,7 @@ from ..opponents import Flip, Fool, Opponent
 from ..optim import Adam
 from ..parts import replace
 from ..recipe import Recipe
-from .schedule import warm
+from .schedule import PEAK, warm
 from .scvi import scvi
 
 
@@ -28,7 +28,7 @@ def adversarial_vae(
     encode_covariates: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
     schedule: str = "one-cycle",
 ) -> Recipe:

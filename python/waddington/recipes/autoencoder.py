@@ -6,7 +6,7 @@ from ..layers import Stack, mlp
 from ..recipe import Recipe
 from ..terms import NLL
 from .heads import head, transform
-from .schedule import training
+from .schedule import PEAK, training
 
 
 def autoencoder(
@@ -16,7 +16,7 @@ def autoencoder(
     dropout: float = 0.0,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
 ) -> Recipe:
     """A code of each cell from which its data can be had back; nothing shapes the code.

@@ -22,6 +22,7 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..schedules import Schedule
 from ..trace import Trace
+from .schedule import PEAK
 from .scvi import scvi
 
 LEAST = 0.01
@@ -41,7 +42,7 @@ def autozi(
     n_cells: int = 3000,
     dropout: float = 0.1,
     warm_up: float = 0.25,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
     schedule: str = "one-cycle",
 ) -> Recipe:

@@ -8,7 +8,7 @@ from ..parts import replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head, transform
-from .schedule import training, warm
+from .schedule import PEAK, training, warm
 
 
 def cvae(
@@ -22,7 +22,7 @@ def cvae(
     dropout: float = 0.1,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
 ) -> Recipe:
     """data ~ head(f(z, condition)), z ~ N(0, 1): what the condition explains need not be in z.

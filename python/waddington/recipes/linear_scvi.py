@@ -3,6 +3,7 @@
 from ..layers import Stack
 from ..parts import replace
 from ..recipe import Recipe
+from .schedule import PEAK
 from .scvi import scvi
 
 
@@ -16,7 +17,7 @@ def linear_scvi(
     dispersion: str = "gene",
     dropout: float = 0.1,
     warm_up: float = 0.25,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
 ) -> Recipe:
     """counts ~ NB(library * softmax(W z + batch), theta), z ~ N(0, 1).

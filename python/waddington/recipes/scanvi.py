@@ -16,7 +16,7 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from ..trace import Trace
-from .schedule import warm
+from .schedule import PEAK, warm
 from .scvi import scvi
 
 
@@ -36,7 +36,7 @@ def scanvi(
     encode_covariates: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
     schedule: str = "one-cycle",
 ) -> Recipe:

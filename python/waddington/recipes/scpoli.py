@@ -12,6 +12,7 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..schedules import Piecewise, Schedule
 from ..trace import Trace
+from .schedule import PEAK
 from .scvi import scvi
 
 
@@ -29,7 +30,7 @@ def scpoli(
     pretraining: float = 0.9,
     dropout: float = 0.05,
     warm_up: float = 0.25,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
     schedule: str = "one-cycle",
 ) -> Recipe:

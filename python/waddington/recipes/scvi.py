@@ -8,7 +8,7 @@ from ..parts import replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head
-from .schedule import training, warm
+from .schedule import PEAK, training, warm
 
 
 def scvi(
@@ -25,7 +25,7 @@ def scvi(
     encode_covariates: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
     schedule: str = "one-cycle",
 ) -> Recipe:

@@ -6,7 +6,7 @@ from ..layers import Stack, mlp
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import head, transform
-from .schedule import training, warm
+from .schedule import PEAK, training, warm
 
 
 def vae(
@@ -20,7 +20,7 @@ def vae(
     dropout: float = 0.1,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
-    learning_rate: float = 4e-3,
+    learning_rate: float = PEAK,
     epochs: int | None = None,
 ) -> Recipe:
     """data ~ head(f(z)), z ~ N(0, prior_sd): a smooth map of cell states.
