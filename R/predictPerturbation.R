@@ -54,7 +54,7 @@
 #' @references
 #' Lotfollahi M et al. (2019). scGen predicts single-cell perturbation
 #' responses. \emph{Nature Methods} 16, 715-721.
-#' @seealso \code{\link{plotPerturbation}}, \code{\link{scorePerturbation}}
+#' @seealso \code{\link{plotPerturbation}}, \code{\link{evaluatePerturbation}}
 #' @examplesIf waddingtonAvailable()
 #' sce <- mockCells()
 #' held <- sce$cell_type == "type1" & sce$condition == "condition2"
@@ -69,7 +69,7 @@
 setGeneric("predictPerturbation", signature = "x", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
         target = NULL, ...,
-        method = c("auto", "transfer", "shift", "condition"), trust = 0.5,
+        method = c("auto", "transfer", "shift", "condition"), trust = NULL,
         draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     standardGeneric("predictPerturbation")
 })
@@ -79,7 +79,7 @@ setGeneric("predictPerturbation", signature = "x", function(
 setMethod("predictPerturbation", "ANY", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
         target = NULL, ...,
-        method = c("auto", "transfer", "shift", "condition"), trust = 0.5,
+        method = c("auto", "transfer", "shift", "condition"), trust = NULL,
         draw = NULL, seed = NULL, assay.type = NULL, covariates = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(predictPerturbation)), .call = call)
@@ -87,7 +87,9 @@ setMethod("predictPerturbation", "ANY", function(
     method <- .checkChoice(
         method, c("auto", "transfer", "shift", "condition"), "method", call
     )
-    trust <- .checkShare(trust, "trust", call)
+    if (!is.null(trust)) {
+        trust <- .checkShare(trust, "trust", call)
+    }
     if (!is.null(draw)) {
         .checkFlag(draw, "draw", call)
     }
@@ -108,7 +110,7 @@ setMethod("predictPerturbation", "ANY", function(
     made <- .predicted(
         x, model, c(state, kind), groups, how, assay.type, covariates, call
     )
-    .predictedCells(made, x, model, state, groups)
+    .predictedCells(made, x, model, state, groups, assay.type, call)
 })
 
 .predicted <- function(x, model, columns, groups, how, assay.type,
@@ -172,17 +174,19 @@ setMethod("predictPerturbation", "ANY", function(
 }
 
 # Predicted cells as an experiment, with what is needed to judge them.
-.predictedCells <- function(made, x, model, state, groups) {
+.predictedCells <- function(made, x, model, state, groups, assay.type, call) {
     index <- unlist(made$index)
     cells <- colnames(x)[index]
-    assays <- list(predicted = made$values, log_expression = made$logs)
+    assays <- list(
+        predicted = made$values, log_expression = made$logs,
+        unchanged = made$unchanged
+    )
     assays <- lapply(
         assays[!vapply(assays, is.null, NA)], .expressionMatrix, model@genes,
         cells
     )
-    genes <- data.frame(
-        gene = model@genes, lapply(made$profiles, unlist), check.names = FALSE
-    )
+    measured <- .countsOf(x, .assayOfModel(assay.type, model), NULL, call)
+    assays$measured <- .asSparse(measured[model@genes, index, drop = FALSE])
     isSE <- methods::is(x, "SummarizedExperiment")
     columns <- if (isSE) {
         SummarizedExperiment::colData(x)[index, , drop = FALSE]
@@ -201,7 +205,14 @@ setMethod("predictPerturbation", "ANY", function(
         to = groups$target, cell_type = groups$cell_type, target = groups$of,
         assay = .assayOfModel(NULL, model), counts = isTRUE(made$counts),
         shift = unlist(made$shift), chance = made$chance,
-        types = made$types, profiles = genes
+        trust = made$trust, types = made$types,
+        profiles = .geneFrame(model@genes, made$profiles),
+        shifts = .geneFrame(model@genes, made$shifts)
     )
     pred
+}
+
+# A column for each of some values by gene.
+.geneFrame <- function(genes, values) {
+    data.frame(gene = genes, lapply(values, unlist), check.names = FALSE)
 }

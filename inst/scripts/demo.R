@@ -123,8 +123,8 @@ predicted <- predictPerturbation(
 )
 
 heading("How well their expression is predicted, beside what needs no model")
-scores <- scorePerturbation(predicted, observed = sce)
-print(scores, digits = 3, row.names = FALSE)
+scores <- evaluatePerturbation(predicted, observed = sce)
+print(scores)
 
 heading("Written")
 saveTable(scores, "perturbation.csv")

@@ -9,7 +9,20 @@ without names is a list here even where it stands for an empty mapping, hence di
 from .. import __version__
 from .expression import denoise, denoise_to_file, latent, sample
 from .inputs import cells, needs, needs_of, recipe
-from .perturbations import predict_perturbation
+from .perturbations import evaluate_perturbation, predict_perturbation
+from .references import (
+    check_model,
+    differential_abundance,
+    differential_expression,
+    donor_differences,
+    find_doublets,
+    gene_report,
+    integration_metrics,
+    label,
+    map_query,
+    transfer_labels,
+    zero_inflation,
+)
 from .training import advance, describe, finish, interrupt, open_model, trainer
 
 
@@ -21,12 +34,22 @@ def version() -> str:
 __all__ = [
     "advance",
     "cells",
+    "check_model",
     "denoise",
     "denoise_to_file",
     "describe",
+    "differential_abundance",
+    "differential_expression",
+    "donor_differences",
+    "evaluate_perturbation",
+    "find_doublets",
     "finish",
+    "gene_report",
+    "integration_metrics",
     "interrupt",
+    "label",
     "latent",
+    "map_query",
     "needs",
     "needs_of",
     "open_model",
@@ -34,5 +57,7 @@ __all__ = [
     "recipe",
     "sample",
     "trainer",
+    "transfer_labels",
     "version",
+    "zero_inflation",
 ]

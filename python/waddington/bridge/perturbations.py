@@ -1,4 +1,4 @@
-"""Predicted responses, laid out as R has them."""
+"""Predicted responses and how good they are, laid out as R has them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import verbs
-from ..cells import Cells
+from ..cells import RNA, Cells
 from ..model import Model
-from .answers import answer
+from ..verbs.evaluate_perturbation import most_changed, observed_cells
+from ..verbs.logs import dense, log_values
+from .answers import answer, columns
 
 
 @answer
@@ -20,7 +22,7 @@ def predict_perturbation(
     cells: Cells,
     groups: Mapping[str, str | None],
     method: str,
-    trust: float,
+    trust: float | None,
     draw: bool | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -30,18 +32,82 @@ def predict_perturbation(
     )
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
+    carried = found.unchanged is found.source
     return {
         "values": found.cells.T,
         "logs": found.logs.T,
+        "unchanged": None if carried else dense(found.unchanged).T,
         "latent": found.latent,
         "index": (found.index + 1).tolist(),
-        "profiles": {k: np.asarray(v).tolist() for k, v in found.profiles.items()},
+        "profiles": _lists(found.profiles),
+        "shifts": _lists(found.shifts),
         "method": found.method,
         "counts": found.counts,
         "shift": None if found.shift is None else found.shift.tolist(),
         "chance": float(found.chance),
+        "trust": None if found.trust is None else float(found.trust),
         "types": [
             {"type": k, "novelty": float(r.novelty), "weights": dict(r.weights)}
             for k, r in found.responses.items()
         ],
     }
+
+
+@answer
+def evaluate_perturbation(
+    made: Mapping[str, Any],
+    source: Cells,
+    observed: Cells,
+    about: Mapping[str, str | None],
+    n_top: int,
+    n_splits: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Scores of a prediction that R kept, and what was observed.
+
+    Args:
+        made: Its "values", "logs" and "unchanged" (or None), (genes, cells), "shifts" by name, and
+            whether they are "counts".
+        source: The measured cells that it starts from, with its genes in its order.
+        observed: All real cells, with the columns that `about` names.
+        about: The levels that were asked for.
+        n_top: See the verb.
+        n_splits: See the verb.
+        seed: See the verb.
+    """
+    told = _prediction(made, source, dict(about))
+    scores = verbs.evaluate_perturbation(told, observed, n_top=n_top, n_splits=n_splits, seed=seed)
+    x = observed.match({RNA: told.features}).views[RNA]
+    rows = observed_cells(told, observed, len(observed))
+    seen, before = (dense(log_values(part, told.counts)) for part in (x[rows], told.source))
+    return {
+        "scores": columns([{"by": k, **v} for k, v in scores.items()]),
+        "observed": seen.mean(0).tolist(),
+        "n_observed": len(rows),
+        "top": (most_changed(seen, before, n_top) + 1).tolist(),
+    }
+
+
+def _prediction(made: Mapping[str, Any], source: Cells, about: dict) -> verbs.Prediction:
+    """The prediction that R kept, as far as it is scored."""
+    array = lambda name: np.ascontiguousarray(np.asarray(made[name], dtype=np.float32).T)
+    x = source.views[RNA]
+    return verbs.Prediction(
+        cells=array("values"),
+        latent=np.zeros((len(source), 0)),
+        index=np.arange(len(source)),
+        features=tuple(source.features[RNA]),
+        profiles={},
+        method="",
+        shift=None,
+        logs=array("logs"),
+        source=x,
+        unchanged=x if made["unchanged"] is None else array("unchanged"),
+        shifts={k: np.asarray(v, dtype=np.float32) for k, v in dict(made["shifts"]).items()},
+        about=about,
+        counts=bool(made["counts"]),
+    )
+
+
+def _lists(rows: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {k: np.asarray(v).tolist() for k, v in rows.items()}
