@@ -1,5 +1,6 @@
 """Effects that add up: unseen pairs, doses, and a latent space that does not tell them."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -99,18 +100,15 @@ def test_doses_are_read_and_scale_effects():
     levels = {"condition": (("A", "A+B", "control"),), "dose": (("0", "0.5", "1", "2+1"),)}
     spec = Effects(dose="dose")
     net = spec.build(3, Dims({}, {"condition": (3,), "dose": (4,)}))
-    net.prepare(None, levels)
-    (m,) = minibatches(
-        Cells(
-            {RNA: sparse.csr_matrix(np.ones((5, 1)))},
-            covariates={
-                "condition": np.array(["A", "A", "A", "A+B", "control"]),
-                "dose": np.array(["0", "0.5", "1", "2+1", "1"]),
-            },
-        ),
-        levels,
-        9,
+    cells = Cells(
+        {RNA: sparse.csr_matrix(np.ones((5, 1)))},
+        covariates={
+            "condition": np.array(["A", "A", "A", "A+B", "control"]),
+            "dose": np.array(["0", "0.5", "1", "2+1", "1"]),
+        },
     )
+    net.prepare(cells, levels)
+    (m,) = minibatches(cells, levels, 9)
     added, (a, b) = net(m).detach().numpy(), net.embeddings.detach().numpy()[:2]
     np.testing.assert_allclose(added[[0, 4]], 0, atol=1e-7)
     np.testing.assert_allclose(added[2], a, rtol=1e-5)
@@ -118,12 +116,54 @@ def test_doses_are_read_and_scale_effects():
     assert np.ptp(share) < 1e-4 and 0.3 < share[0] < 0.8
     twice = (added[3] - b) / a
     assert np.ptp(twice) < 1e-3 and 1.1 < twice[0] < 2
+    asked = net.amounts(levels, "A+B", "2+1") @ net.embeddings
+    np.testing.assert_allclose(asked.detach().numpy()[0], added[3], rtol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["high", "1+", "-1", "1+1+1+1"])
 def test_doses_that_cannot_be_read_are_refused(text):
     with pytest.raises(InputError, match=f"the dose {text!r}".replace("+", r"\+")):
         Effects(dose="dose").doses(text)
+
+
+def test_doses_need_a_number_for_each_perturbation():
+    spec = Effects(dose="dose")
+    with pytest.raises(InputError, match="has 1 numbers; it needs 2, one per perturbation"):
+        spec.doses("0.5", "A+B")
+    assert spec.doses("1", "control") == [1.0]
+    cells = screen(n=3)
+    told = {**cells.covariates, "dose": np.full(len(cells), "1")}
+    with pytest.raises(InputError, match=r"the dose '1' of 'A\+B' has 1 numbers"):
+        fit(recipes.cpa(dose="dose"), replace(cells, covariates=told), epochs=1)
+
+
+def test_a_dose_between_measured_ones_does_what_lies_between():
+    rng = np.random.default_rng(0)
+    dose = np.repeat([0.25, 1.0, 4.0], 120)
+    effect, base = rng.normal(size=(2, GENES))
+    more = np.append(np.log1p(dose) / np.log(2), np.zeros(240))
+    share = simulate.softmax(base + 0.7 * more[:, None] * effect)
+    cells = Cells(
+        {RNA: sparse.csr_matrix(rng.poisson(1000 * share).astype(np.float32))},
+        covariates={
+            "condition": np.array(["A"] * 360 + ["control"] * 240),
+            "dose": np.append(dose.astype(str), np.full(240, "0")),
+        },
+    )
+    model = fit(recipes.cpa(dose="dose", n_latent=5, hidden=(32,)), cells, epochs=60, lr=3e-3)
+    told = {}
+    for text in ("0", "0.25", "1", "2", "4"):
+        made = predict_perturbation(
+            model, cells, "condition", "control", "A", dose=text, draw=False
+        )
+        change = np.log((made.cells.mean(0) + 1) / (made.source.mean(0).A1 + 1))
+        told[text] = float(np.polyfit(effect - effect.mean(), change, 1)[0])
+        assert made.trust == 1
+    assert abs(told["0"]) < 0.05
+    assert told["0.25"] < told["1"] < told["2"] < told["4"]
+    assert np.corrcoef(change, effect)[0, 1] > 0.9
+    with pytest.raises(InputError, match="the dose 'much' can't be read"):
+        predict_perturbation(model, cells, "condition", "control", "A", dose="much")
 
 
 def test_unknown_and_too_many_perturbations_are_refused():

@@ -171,3 +171,20 @@ def test_shuffled_labels_tell_an_effect_from_noise(responding, expected):
     groups = groups_of(cells, ABOUT)
     p = beyond_noise(Profiles(cells.views[RNA], True), groups, np.random.default_rng(0))
     assert p == pytest.approx(expected) if expected else p > 0.05
+
+
+def test_changes_that_cancel_between_types_are_an_effect():
+    cells = simulate.perturbation(400, 60, 4, n_responding=20, flipped=2, seed=2).cells
+    groups = groups_of(cells, ABOUT)
+    p = beyond_noise(Profiles(cells.views[RNA], True), groups, np.random.default_rng(0))
+    assert p == pytest.approx(0.05)
+
+
+def test_where_nothing_changes_an_effect_is_seen_once_in_twenty_times():
+    found = []
+    for seed in range(60):
+        cells = simulate.perturbation(160, 30, 3, n_responding=0, seed=seed).cells
+        profiles = Profiles(cells.views[RNA], True)
+        found.append(beyond_noise(profiles, groups_of(cells, ABOUT), np.random.default_rng(seed)))
+    assert np.mean(np.array(found) < 0.06) < 0.13
+    assert 0.3 < np.mean(np.array(found) < 0.5) < 0.7

@@ -88,17 +88,32 @@ def test_predicted_cells_keep_the_spread_of_real_ones():
     assert ratio(decoded.cells) < 0.3
 
 
-def test_without_an_effect_the_notes_say_so_and_next_to_nothing_changes():
-    cells = simulate.perturbation(400, 40, 4, n_responding=0, seed=5).cells
-    model = fit(recipes.scgen(5, (32,), "nb"), without(cells), epochs=4, batch_size=64, lr=3e-3)
+@cache
+def unmoved(seed=5):
+    """Cells of two conditions that are one, and a model of them."""
+    cells = simulate.perturbation(400, 40, 4, n_responding=0, seed=seed).cells
+    recipe = recipes.scgen(5, (32,), "nb")
+    return cells, fit(recipe, without(cells), epochs=4, batch_size=64, lr=3e-3)
+
+
+def test_without_an_effect_nothing_is_predicted_and_the_notes_say_so():
+    cells, model = unmoved()
     made = predict_perturbation(model, cells, **TOLD, of=TYPE)
     assert "no effect beyond control noise" in made.notes[0]
+    assert "nothing is predicted to change" in made.notes[0]
     assert made.chance > 0.05 and made.trust == 0
-    guess = made.profiles["predicted"] - made.profiles["control"]
-    noise = made.profiles["control + mean shift"] - made.profiles["control"]
-    assert (guess**2).sum() < 0.5 * (noise**2).sum()
+    np.testing.assert_array_equal(made.cells, made.source.toarray())
+    np.testing.assert_array_equal(made.profiles["predicted"], made.profiles["control"])
+    found = wd.evaluate_perturbation(made, cells, n_splits=3)
+    assert found["predicted"]["r_change"] == 0
+    assert found["predicted"]["r2_change"] > found["control + mean shift"]["r2_change"]
     told = predict_perturbation(model, cells, **TOLD, of=TYPE, method="shift")
-    assert "the model is not asked" not in told.notes[0]
+    assert "no effect" in told.notes[0] and "nothing is predicted" not in told.notes[0]
+    assert np.abs(told.shift).max() > 0
+
+
+def test_an_effect_is_found_and_its_prediction_says_nothing_of_noise():
+    assert predicted().chance == 0.05 and predicted().notes == ()
 
 
 def test_what_was_measured_in_the_target_is_not_used():
@@ -250,7 +265,8 @@ def test_levels_of_a_combination():
         ({"cell_type": None}, "of", "give cell_type="),
         ({"condition": "x"}, "x", "not a column of the data"),
         ({"method": "x"}, "method", "method must be one of"),
-        ({"method": "condition"}, "method", "train cvae"),
+        ({"method": "condition"}, "method", r"train cvae\(\), trvae\(\) or cpa\(\) with it"),
+        ({"target": "stimulated+x"}, "target", r"'x', a part of 'stimulated\+x'; it has 'control'"),
         ({"trust": 2}, "trust", "between 0 and 1"),
     ],
 )
@@ -289,8 +305,87 @@ def test_a_model_that_only_generates_is_refused():
         predict_perturbation(model, logs, **TOLD, of=TYPE)
 
 
-def test_one_cell_per_group_is_enough():
+def test_one_cell_per_group_tells_nothing():
     _, cells, model = world()
     kinds = [of(cells, k, s)[:1] for k in ("type0", TYPE) for s in ("control", "stimulated")]
     made = predict_perturbation(model, cells.take(np.concatenate(kinds)), **TOLD, of=TYPE)
-    assert made.cells.shape == (1, 60) and np.isfinite(made.cells).all()
+    assert made.chance == 1 and "no effect beyond control noise" in made.notes[0]
+    np.testing.assert_array_equal(made.cells, made.source.toarray())
+
+
+# How sure ---------------------------------------------------------------------------------------
+
+
+@cache
+def two_models():
+    """Two models that differ in their seeds alone."""
+    _, cells, model = world()
+    recipe = recipes.scgen(10, (64,), "nb")
+    return model, fit(recipe, without(cells), seed=1, epochs=25, batch_size=64, lr=3e-3)
+
+
+@pytest.mark.parametrize("method", ["transfer", "shift"])
+def test_models_that_differ_and_draws_tell_how_sure_a_prediction_is(method):
+    _, cells, _ = world()
+    ask = lambda models, **o: predict_perturbation(
+        models, cells, **TOLD, of=TYPE, method=method, draw=False, **o
+    )
+    every = two_models()
+    both, one = ask(every, trust=0.5), [ask(m, trust=0.5) for m in every]
+    measured = {"measured", "total"} if method == "transfer" else set()
+    assert [set(p.sd) for p in one] == [measured, measured]
+    assert set(both.sd) == measured | {"ensemble", "total"}
+    assert all(v.shape == (60,) and (v >= 0).all() for v in both.sd.values())
+    expected = np.mean([p.cells for p in one], 0)
+    np.testing.assert_allclose(both.cells.mean(0), expected.mean(0), rtol=0.1)
+    drawn = ask(every[0], trust=0.5, n_draws=4)
+    assert set(drawn.sd) == measured | {"posterior", "total"}
+    assert 0 < drawn.sd["posterior"].mean() < both.sd["ensemble"].mean()
+    parts = [v for k, v in both.sd.items() if k != "total"]
+    np.testing.assert_allclose(both.sd["total"], np.sqrt(np.square(parts).sum(0)), rtol=1e-5)
+
+
+def test_drawn_cells_are_of_either_model():
+    _, cells, _ = world()
+    ask = lambda models: predict_perturbation(
+        models, cells, **TOLD, of=TYPE, method="shift", draw=True
+    )
+    both, one = ask(two_models()).cells, [ask(m).cells for m in two_models()]
+    from_ = np.stack([(both == x).all(1) for x in one])
+    assert from_.any(0).all() and 0.3 < from_[0].mean() < 0.7
+
+
+def test_the_truth_is_where_the_standard_deviations_say():
+    sim, cells, _ = world()
+    made = predict_perturbation(two_models(), cells, **TOLD, of=TYPE)
+    frequency, mine = sim.truth["frequency"], of(cells, TYPE, "control")
+    response = sim.truth["response"][3]
+    after = simulate.softmax(np.log(frequency[mine[:1]]) + response)
+    truth = np.log(after / frequency[mine[:1]])[0]
+    off = np.abs(made.responses[TYPE].change - truth) / made.sd["total"]
+    assert 0.85 < (off < 2).mean() and (off > 0.3).mean() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "argument", "said"),
+    [
+        ({"n_draws": -1}, "n_draws", "at least 0"),
+        ({"dose": "0.5"}, "dose", r"scgen has learnt no doses of 'condition'; train cpa\(dose=\)"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(change, argument, said):
+    with pytest.raises(InputError, match=said) as caught:
+        predicted(**change)
+    assert caught.value.argument == argument
+
+
+def test_draws_of_points_and_models_that_differ_in_genes_are_refused():
+    _, cells, model = world()
+    point = fit(recipes.autoencoder(), cells, epochs=1)
+    with pytest.raises(InputError, match="autoencoder model has no posterior"):
+        predict_perturbation(point, cells, **TOLD, of=TYPE, n_draws=2)
+    few = cells.match({RNA: cells.features[RNA][:50]})
+    with pytest.raises(InputError, match="the same features and levels"):
+        predict_perturbation([model, fit(recipes.scgen(), few, epochs=1)], cells, **TOLD, of=TYPE)
+    with pytest.raises(InputError, match="there is no model"):
+        predict_perturbation([], cells, **TOLD, of=TYPE)

@@ -106,11 +106,11 @@ class Effects:
         """Embeddings for that many levels, if every one were a combination of new ones."""
         return self.most * n_levels
 
-    def doses(self, text: str) -> list[float]:
-        """The numbers of a dose, one per perturbation.
+    def doses(self, text: str, level: str | None = None) -> list[float]:
+        """The numbers of a dose, one per perturbation of `level`, if that is given.
 
         Raises:
-            InputError: If they can't be read.
+            InputError: If they can't be read, or are more or fewer than the perturbations.
         """
         try:
             found = [float(p) for p in text.split(PLUS)]
@@ -119,6 +119,10 @@ class Effects:
         if len(found) > self.most or not all(np.isfinite(d) and d >= 0 for d in found):
             told = f"the dose {text!r} can't be read; write numbers such as 0.5, or 1+0.5 for A+B"
             raise InputError(told, self.dose)
+        wanted = len(found) if level is None else max(1, len(self.split(level)))
+        if len(found) != wanted:
+            told = f"the dose {text!r} of {level!r} has {len(found)} numbers; it needs {wanted}"
+            raise InputError(f"{told}, one per perturbation, as in 1+0.5", self.dose)
         return found
 
     def build(self, n: int, dims: Dims) -> EffectsNet:
@@ -165,6 +169,26 @@ class EffectsNet(nn.Module):
         dose = self.dose[cells.codes[self.spec.dose].clamp(min=0)].T[:, :, None]
         return (mine * self.response(dose)).sum(0)
 
+    @torch.no_grad()
+    def amounts(self, levels: Levels, level: str, dose: str | None = None) -> Tensor:
+        """How much of each embedding a level has at a dose, (1, embeddings); None is dose 1.
+
+        Raises:
+            InputError: If a perturbation was not trained on, doses were not, or can't be read.
+        """
+        found = torch.from_numpy(self.spec.amounts(levels, level))
+        if dose is None:
+            return found
+        if self.spec.dose is None:
+            raise InputError("the model was trained without doses; train cpa(dose=)", "dose")
+        known = self.spec.singles(levels)
+        for single, amount in zip(
+            self.spec.split(level), self.spec.doses(dose, level), strict=False
+        ):
+            row = known.index(single)
+            found[0, row] = self.response(torch.tensor(amount))[row]
+        return found
+
     def response(self, dose: Tensor) -> Tensor:
         """The part of each embedding that a dose brings; 0 at 0 and 1 at 1, (..., rows)."""
         steep = F.softplus(self.slope) + 1e-3
@@ -178,7 +202,12 @@ class EffectsNet(nn.Module):
         for i, level in enumerate(sum(levels[self.spec.perturbation], ())):
             for j, single in enumerate(self.spec.split(level)):
                 self.members[j, i, known.index(single)] = 1
-        for i, text in enumerate(sum(levels[self.spec.dose], ()) if self.spec.dose else ()):
+        if not self.spec.dose:
+            return
+        told = (cells.covariates[k] for k in (self.spec.perturbation, self.spec.dose))
+        for level, text in sorted(set(zip(*told, strict=True))):
+            self.spec.doses(text, level)
+        for i, text in enumerate(sum(levels[self.spec.dose], ())):
             found = self.spec.doses(text)
             self.dose[i, : len(found)] = torch.tensor(found)
 

@@ -77,7 +77,8 @@ def groups_of(data: Any, about: dict[str, str | None]) -> Groups:
     parts = levels_of(target, np.unique(state))
     _check_level(state, source, "source", about["condition"])
     for level in parts:
-        _check_level(state, level, "target", about["condition"])
+        within = f", a part of {target!r}" if len(parts) > 1 else ""
+        _check_level(state, level, "target", about["condition"], within)
     kind = column(data, about["cell_type"]) if about["cell_type"] else np.full(len(state), "")
     if of is not None and (about["cell_type"] is None or of not in kind):
         known = listed(np.unique(kind), 12) if about["cell_type"] else "no column: give cell_type="
@@ -113,8 +114,10 @@ def column(data: Any, name: str) -> np.ndarray:
         raise InputError(
             f"{name!r} is not a column of the data; it has {listed(columns, 12)}", name
         )
-    values = np.asarray(columns[name])
-    missing = np.array([v is None or v != v or v == "" for v in values])
+    import pandas as pd
+
+    values = np.asarray(columns[name], dtype=object)
+    missing = pd.isna(values) | (values == "")
     if missing.any():
         raise InputError(
             f"{name!r} is missing for {int(missing.sum())} cells; leave them out", name
@@ -138,7 +141,9 @@ def _pairs(
     return tuple(p for p in found if len(p.before) and len(p.after))
 
 
-def _check_level(state: np.ndarray, level: str, argument: str, name: str) -> None:
+def _check_level(
+    state: np.ndarray, level: str, argument: str, name: str, within: str = ""
+) -> None:
     if level not in state:
         known = listed(np.unique(state), 10)
-        raise InputError(f"{name!r} has no cells of {level!r}; it has {known}", argument)
+        raise InputError(f"{name!r} has no cells of {level!r}{within}; it has {known}", argument)

@@ -18,8 +18,9 @@ from .ask import why_not
 from .groups import groups_of
 from .latent import latent
 from .logs import dense, log_expression, log_values, shifted
-from .question import Question, decode, effects_of
+from .question import Question, effects_of
 from .responses import Response
+from .uncertainty import standard_deviations
 
 __all__ = ["METHODS", "Prediction", "log_expression", "predict_perturbation"]
 
@@ -27,8 +28,6 @@ METHODS = ("auto", "transfer", "shift", "condition")
 DRAWN, FEWEST_DRAWS, MOST_DRAWS = 4000, 3, 40
 """So many cells are drawn to find the log expression that is expected of a predicted cell, in at
 least and at most so many draws of each."""
-CHANCE = 0.05
-"""A change that shuffled labels match more often than this is no effect beyond control noise."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,9 @@ class Prediction:
         chance: p of the change if the labels of the conditions meant nothing.
         trust: Share of the model in the prediction, by "transfer".
         notes: Sentences for the user.
+        sd: Standard deviations of the mean change, (features,), by what is uncertain: "measured",
+            the responses of the measured types and how far they reach; "posterior", where the cells
+            are, if asked for; "ensemble", between several models; and "total".
     """
 
     cells: np.ndarray
@@ -76,6 +78,7 @@ class Prediction:
     chance: float = 0.0
     trust: float | None = None
     notes: tuple[str, ...] = ()
+    sd: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def predict_perturbation(
@@ -91,6 +94,8 @@ def predict_perturbation(
     seed: int = 0,
     layer: str | None = None,
     trust: float | None = None,
+    dose: str | None = None,
+    n_draws: int = 0,
 ) -> Prediction:
     """Cells of `source` as they would be in `target`.
 
@@ -108,8 +113,14 @@ def predict_perturbation(
     seen in both, is added to each cell. By "condition", which needs a model trained with that
     covariate, cells are decoded with the other level.
 
+    If shuffled labels give as large a change, there is no effect beyond control noise: the notes
+    say so, and "transfer" predicts that nothing changes, which is better than noise. The other
+    methods do what they are asked.
+
     Args:
-        model: The model, or several of the same features, whose fold changes are averaged.
+        model: The model, or several of the same features and levels: an ensemble. By "transfer"
+            their fold changes are averaged; else what they expect is, or each cell is drawn from
+            one of them. They differ where they don't know: see `Prediction.sd`.
         data: An AnnData (or Cells) with cells of both conditions.
         condition: The column of conditions.
         source: Its level that cells are taken from, such as "control".
@@ -127,30 +138,31 @@ def predict_perturbation(
             alone; None is 0.5, or less if the model tells the responses it has seen less well than
             they were measured, or 0 if that can't be judged, as with fewer than 3 types. For
             combinations it is 0.25 for a model that composes them, 0 for others; see
-            `question.Question.trust`.
+            `question.Question.trust`. With a dose it is 1.
+        dose: The dose of the target as text, such as "0.5", or "1+0.5" for "A+B"; for a model that
+            learnt doses (`cpa`). None is 1.
+        n_draws: Draws of the posterior positions, from which `Prediction.sd` has "posterior".
 
     Returns:
-        Predicted cells with provenance, and the profiles of two baselines. If the change is not
-        beyond control noise, the notes say so, and "transfer" predicts what little its noise leaves
-        of the measured change.
+        Predicted cells with provenance, and the profiles of two baselines.
 
     Raises:
         InputError: If a column or a level is not there, or there are no cells to learn from.
     """
-    models = (model,) if isinstance(model, Model) else tuple(model)
+    models = _models(model)
     about = {"condition": condition, "source": source, "target": target}
     groups = groups_of(data, {**about, "cell_type": cell_type, "of": of})
     able = _able(models[0], condition, target)
     method = _method_of(models[0], method, condition, able)
-    question = Question(models, query_cells(data, models[0], layer), groups, able)
-    if trust is not None and not 0 <= trust <= 1:
-        raise InputError(f"trust must be between 0 and 1, or None, got {trust!r}", "trust")
+    _check_options(models[0], trust, dose, n_draws, condition)
+    question = Question(models, query_cells(data, models[0], layer), groups, able, dose)
     if method == "transfer":
         draw = question.counts if draw is None else draw
         made = _transferred(question, trust, draw, seed)
     else:
         made = _decoded(question, method, bool(draw), seed)
-    return _finished(question, made, method)
+    sd = standard_deviations(question, method, made.trust, n_draws, seed)
+    return _finished(question, made, method, sd)
 
 
 @dataclass(frozen=True)
@@ -168,9 +180,12 @@ class _Made:
 def _transferred(question: Question, trust: float | None, draw: bool, seed: int) -> _Made:
     """Measured cells, carried over by the changes that model and measurements tell."""
     rows = question.picked.views[RNA]
+    if question.silent:
+        z = latent(question.models[0], question.picked)
+        return _Made(dense(rows), dense(log_values(rows, question.counts)), z, z, rows, 0.0)
     z, now = question.moved(question.models[0])
     if trust is None:
-        trust = question.trust() if question.chance <= CHANCE else 0.0
+        trust = question.trust() if question.dose is None else 1.0
     before, fold = question.fold(trust)
     rng = np.random.default_rng(seed)
     n = int(np.clip(DRAWN // max(1, len(before)), FEWEST_DRAWS, MOST_DRAWS))
@@ -184,20 +199,23 @@ def _transferred(question: Question, trust: float | None, draw: bool, seed: int)
 
 
 def _decoded(question: Question, method: str, draw: bool, seed: int) -> _Made:
-    """Decoded cells, moved in latent space or with another level."""
-    model, picked = question.models[0], question.picked
-    z = latent(model, question.cells)
-    here = now = z[question.groups.predict]
-    if method == "shift":
-        now = here + question.groups.shift(z).astype(here.dtype)
-        cells = decode(model, picked, now, draw=draw, seed=seed)
-    else:
-        cells = decode(model, picked, here, question.edit, draw, seed)
-    unchanged = decode(model, picked, here, draw=draw, seed=seed)
-    return _Made(cells, log_values(cells, question.counts), here, now, unchanged)
+    """Decoded cells, moved in latent space or with another level, by all models."""
+    every = [question.decoded(m, method, draw, seed) for m in question.models]
+    cells, unchanged = (_mixed([d[k] for d in every], draw, seed) for k in (2, 3))
+    return _Made(cells, log_values(cells, question.counts), *every[0][:2], unchanged)
 
 
-def _finished(question: Question, made: _Made, method: str) -> Prediction:
+def _mixed(parts: Sequence[np.ndarray], draw: bool, seed: int) -> np.ndarray:
+    """The mean of what models expect; of what they draw, each cell by one of them."""
+    if not draw or len(parts) == 1:
+        return np.mean(parts, 0, dtype=np.float64)
+    of = np.random.default_rng(seed).integers(len(parts), size=len(parts[0]))
+    return np.stack(parts)[of, np.arange(len(of))]
+
+
+def _finished(
+    question: Question, made: _Made, method: str, sd: dict[str, np.ndarray]
+) -> Prediction:
     """The prediction, with its baselines."""
     groups, counts = question.groups, question.counts
     logs = log_values(question.cells.views[RNA], counts)
@@ -227,14 +245,15 @@ def _finished(question: Question, made: _Made, method: str) -> Prediction:
         chance=question.chance,
         trust=made.trust,
         notes=_notes(question, method),
+        sd=sd,
     )
 
 
 def _notes(question: Question, method: str) -> tuple[str, ...]:
     groups, notes = question.groups, []
-    if question.chance > CHANCE:
+    if question.silent:
         about = groups.about
-        told = "; the model is not asked" if method == "transfer" else ""
+        told = "; nothing is predicted to change" if method == "transfer" else ""
         notes.append(
             "no effect beyond control noise: shuffled labels give as large a change from "
             f"{about['source']!r} to {about['target']!r} (p = {question.chance:.2f}){told}"
@@ -246,6 +265,31 @@ def _notes(question: Question, method: str) -> tuple[str, ...]:
             "off the manifold, and the prediction is little more than their mean"
         )
     return tuple(notes)
+
+
+def _models(given: Model | Sequence[Model]) -> tuple[Model, ...]:
+    """The models of an ensemble, which agree on what they are asked about."""
+    models = (given,) if isinstance(given, Model) else tuple(given)
+    if not models:
+        raise InputError("there is no model; give one, or several", "model")
+    first = models[0]
+    if any(m.features != first.features or m.levels != first.levels for m in models):
+        raise InputError("models of an ensemble must have the same features and levels", "model")
+    return models
+
+
+def _check_options(
+    model: Model, trust: float | None, dose: str | None, n_draws: int, condition: str
+) -> None:
+    if trust is not None and not 0 <= trust <= 1:
+        raise InputError(f"trust must be between 0 and 1, or None, got {trust!r}", "trust")
+    if n_draws < 0 or (n_draws and model.recipe.latent.prior is None):
+        why = "at least 0" if n_draws < 0 else f"0: a {model.recipe.name} model has no posterior"
+        raise InputError(f"n_draws must be {why}, got {n_draws!r}", "n_draws")
+    effects = effects_of(model, condition)
+    if dose is not None and (effects is None or effects.dose is None):
+        told = f"{model.recipe.name} has learnt no doses of {condition!r}; train cpa(dose=)"
+        raise InputError(told, "dose")
 
 
 def _able(model: Model, condition: str, target: str) -> bool:
@@ -264,8 +308,8 @@ def _method_of(model: Model, method: str, condition: str, able: bool) -> str:
     if method == "condition" and not able:
         known = listed(c.covariate for c in model.recipe.conditions) or "no covariates"
         raise InputError(
-            f"the model was trained with {known}, not {condition!r}; train cvae(condition="
-            f'{condition!r}), or use method="shift"',
+            f"a {model.recipe.name} model trained with {known} can't decode levels of "
+            f'{condition!r}; train cvae(), trvae() or cpa() with it, or use method="shift"',
             "method",
         )
     head = model.recipe.head(RNA)

@@ -28,6 +28,8 @@ target. Between 0.25 and 0.5 results are the same, above and below they are wors
 COMPOSED = 0.25
 """The share of a model that composes perturbations, in a combination: with it left-out doubles are
 predicted better than by the sum or the mean of the measured shifts."""
+CHANCE = 0.05
+"""A change that shuffled labels match more often than this is no effect beyond control noise."""
 SHUFFLING = 11
 """Seed of the shuffles: whether there is an effect does not hang on the seed of draws."""
 FAINTEST = 1e-3
@@ -57,12 +59,14 @@ class Question:
         cells: All cells, as the models need them.
         groups: Which are predicted, and which teach the change.
         able: Whether the models decode the target level themselves.
+        dose: Of the target, for models that know doses; None is 1.
     """
 
     models: tuple[Model, ...]
     cells: Cells
     groups: Groups
     able: bool
+    dose: str | None = None
 
     @cached_property
     def picked(self) -> Cells:
@@ -93,17 +97,21 @@ class Question:
         return beyond_noise(self.profiles, self.groups, np.random.default_rng(SHUFFLING))
 
     @cached_property
-    def edit(self) -> Edit:
-        """Makes cells of the target, for models that know what that is."""
-        about, model = self.groups.about, self.models[0]
+    def silent(self) -> bool:
+        """Whether the change can't be told from the noise of the controls."""
+        return self.chance > CHANCE
+
+    def edit(self, model: Model) -> Edit:
+        """Makes cells of the target, for a model that knows what that is."""
+        about = self.groups.about
         if not self.able:
             return _same
         if effects := effects_of(model, about["condition"]):
-            amounts = torch.from_numpy(effects.amounts(model.levels, about["target"]))
-            told = {f"{about['condition']} amounts": amounts}
-            return lambda m: replace(
-                m, values={**m.values, **{k: v.expand(len(m), -1) for k, v in told.items()}}
-            )
+            view = next(k for k, d in model.network.decoders.items() if hasattr(d, "effects"))
+            net = model.network.decoders[view].effects
+            amounts = net.amounts(model.levels, about["target"], self.dose)
+            key = f"{effects.perturbation} amounts"
+            return lambda m: replace(m, values={**m.values, key: amounts.expand(len(m), -1)})
         codes = codes_of(model, {about["condition"]: about["target"]})
         return lambda m: m.as_if(codes)
 
@@ -116,13 +124,14 @@ class Question:
         sd = np.sqrt(np.sum([p.sd**2 for p in parts], 0))
         return Response(change, sd, parts[0].weights, max(p.novelty for p in parts))
 
-    def moved(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    def moved(self, model: Model, draw: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Where the source cells are and where they go, (cells, n_latent) each.
 
         A model that decodes the target level leaves them where they are. Else they move by the mean
-        shifts of the measured types, weighted as their responses are.
+        shifts of the measured types, weighted as their responses are. Cells are where the posterior
+        has its mean, or at the draw of that seed.
         """
-        z = latent(model, self.cells)
+        z = self.positions(model, draw)
         here = z[self.groups.predict]
         if self.able:
             return here, here
@@ -132,11 +141,34 @@ class Question:
         moves = {k: _weighted(r.weights, change) for k, r in self.responses.items()}
         return here, here + np.stack([moves[str(k)] for k in self.groups.kinds]).astype(here.dtype)
 
-    def expected(self, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    def positions(self, model: Model, draw: int | None = None) -> np.ndarray:
+        """Where all cells are by their posterior means, or by the draw of that seed."""
+        if draw is None:
+            return latent(model, self.cells)
+        return latent(model, self.cells, "sample", seed=draw)[0]
+
+    def expected(self, model: Model, draw: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the model expects of the cells before and after, (cells, features) each."""
-        z, now = self.moved(model)
-        before = decode(model, self.picked, z)
-        return before.astype(np.float64), decode(model, self.picked, now, self.edit).astype(float)
+        z, now = self.moved(model, draw)
+        after = decode(model, self.picked, now, self.edit(model))
+        return decode(model, self.picked, z).astype(np.float64), after.astype(np.float64)
+
+    def decoded(
+        self, model: Model, method: str, draw: bool = False, seed: int = 0, at: int | None = None
+    ) -> tuple[np.ndarray, ...]:
+        """Cells moved by the mean shift ("shift"), or decoded with the other level ("condition").
+
+        Returns:
+            Where they were and are, (cells, n_latent), and what is decoded there and would be if
+            nothing changed, (cells, features).
+        """
+        z = self.positions(model, at)
+        here = now = z[self.groups.predict]
+        if method == "shift":
+            now = here + self.groups.shift(z).astype(here.dtype)
+        edit = _same if method == "shift" else self.edit(model)
+        made = decode(model, self.picked, now, edit, draw, seed)
+        return here, now, made, decode(model, self.picked, here, draw=draw, seed=seed)
 
     def fold(self, trust: float) -> tuple[np.ndarray, np.ndarray]:
         """What is expected of the cells, and by how much it changes, (cells, features) each.
@@ -208,7 +240,7 @@ class Question:
         now = here if self.able else here + move.astype(here.dtype)
         before, after = (
             decode(self.models[0], cells, at, edit).mean(0)
-            for at, edit in ((here, _same), (now, self.edit))
+            for at, edit in ((here, _same), (now, self.edit(self.models[0])))
         )
         return self.change(before, after, self.floor(cells).mean())
 

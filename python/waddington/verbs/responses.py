@@ -24,6 +24,8 @@ many genes."""
 SIGNALS, EM_STEPS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0), 60
 """Variances of true changes in squared standard errors; see `shrunk`. None is 0: with it, the many
 genes that respond a little are taken for genes that don't."""
+FAINTEST = 1e-12
+"""Squared standard errors below this are taken for this."""
 SHUFFLES, CLEAR = 19, 4.0
 """Shuffles of the labels; 19 are enough to say p < 0.05, if the true ones stand out of all."""
 
@@ -205,19 +207,27 @@ def _misfit(covariance: np.ndarray, y: np.ndarray) -> float:
 def beyond_noise(profiles: Profiles, groups: Groups, rng: np.random.Generator) -> float:
     """p of the change if source and target were the same, by shuffling labels within pairs.
 
-    The statistic is the squared mean change of the pairs over its noise, summed over features as
-    far as it exceeds CLEAR: few genes respond. The smallest p is 1 / (SHUFFLES + 1).
+    The statistic is the squared change over its noise, summed over features as far as it exceeds
+    CLEAR, since few genes respond: of the mean over pairs, which tells a weak change that they
+    share, plus that of each pair, which tells changes that cancel. The smallest p is
+    1 / (SHUFFLES + 1).
     """
     total = np.zeros(SHUFFLES + 1)
     for part in groups.parts:
         change, noise = map(np.stack, zip(*(profiles.change(p) for p in part), strict=True))
-        share = 1 / np.maximum(noise.mean(1), 1e-12)
+        share = 1 / np.maximum(noise.mean(1), FAINTEST)
         share /= share.sum()
-        null = sum(w * profiles.shuffled(p, rng) for w, p in zip(share, part, strict=True))
-        scale = np.maximum((share**2) @ noise, 1e-12)
-        both = np.vstack([(share @ change)[None], null])
-        total += np.maximum(both**2 / scale - CLEAR, 0).sum(1)
+        null = np.stack([profiles.shuffled(p, rng) for p in part], 1)
+        both = np.concatenate([change[None], null])  # (1 + SHUFFLES, pairs, features)
+        if len(part) > 1:
+            total += _excess(np.tensordot(both, share, (1, 0)), (share**2) @ noise).sum(-1)
+        total += _excess(both, noise).sum((1, 2))
     return float((total >= total[0]).sum() / len(total))
+
+
+def _excess(change: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Squared changes in units of their noise, as far as they exceed CLEAR."""
+    return np.maximum(change**2 / np.maximum(noise, FAINTEST) - CLEAR, 0)
 
 
 def _mean(x: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
