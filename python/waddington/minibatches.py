@@ -21,8 +21,8 @@ Part = tuple[int, int]
 WHOLE = (0, 1)
 
 CPU = torch.device("cpu")
-BLOCK_VALUES = 2_000_000
-"""Stored values gathered at a time: 24 MB, whatever the number of genes."""
+BLOCK_VALUES = 1_000_000
+"""Stored values gathered at a time: 12 MB, whatever the number of genes."""
 FEWEST, MOST = 64, 8192
 """Cells in a block."""
 CHUNKS = 128
@@ -134,6 +134,7 @@ def minibatches(
             if done + j >= skip:
                 yield _slice(block, a, b, {k: x[j : j + 2] for k, x in bounds.items()})
         done += len(sizes)
+        del block  # or it stays while the next one is gathered
 
 
 def shuffled(

@@ -42,14 +42,18 @@ class Player:
         self.optimiser.zero_grad()
         total, values = self.objective(trace, cells, clock)
         total.backward()
-        self.descend(clock, lr)
+        self.descend(self.rate(clock, lr))
         return values
 
-    def descend(self, clock: Clock, lr: float | None = None) -> None:
-        """Move along the gradients that are there; `lr` overrides the schedule."""
+    def rate(self, clock: Clock, lr: float | None = None) -> float:
+        """The learning rate; `lr` overrides the schedule."""
+        return at(self.how.lr, clock) if lr is None else lr
+
+    def descend(self, lr: float) -> None:
+        """Move along the gradients that are there."""
         if self.how.clip:
             nn.utils.clip_grad_norm_(self.optimiser.parameters, self.how.clip)
-        self.optimiser.step(at(self.how.lr, clock) if lr is None else lr)
+        self.optimiser.step(lr)
 
 
 class Means:

@@ -32,6 +32,8 @@ from .whole_step import WholeStep, match
 
 GUARD_STEPS = 200
 """Between two looks at whether the objective is still a number."""
+EVALUATED = 4_000_000
+"""The most entries, cells x features, of a minibatch of held-out cells: 16 MB."""
 
 
 class Trainer:
@@ -175,7 +177,7 @@ class Trainer:
             for module in self.network.modules():
                 if hasattr(module, "prepare"):
                     module.prepare(few, self.levels)
-        probe = next(minibatches(self.data, {}, 2, self.train))
+        probe = next(minibatches(self.data, {}, 2, self.train[:2]))
         with torch.no_grad():  # a misspelt activation fails here, not in an hour
             trace = self.network.eval()(probe)
             known = ("objective", *losses(self.recipe.terms, trace, probe))
@@ -195,7 +197,7 @@ class Trainer:
             phase = self.recipe.phases[self.phase]
             length = phase.length(len(self.train))
             if not self.players:
-                self._begin(phase)
+                self.begin(phase)
             while self.epoch_of_phase < length:
                 yield from self._one_epoch(phase, length)
                 waited = self.epoch - self.best_epoch
@@ -210,7 +212,7 @@ class Trainer:
             self.phase, self.epoch_of_phase, self.players = self.phase + 1, 0, []
         self.progress = 1.0
 
-    def _begin(self, phase: Phase) -> None:
+    def begin(self, phase: Phase) -> None:
         """Free the parameters the phase trains, and call the players, the network last."""
         lengths = [p.length(len(self.train)) for p in self.recipe.phases]
         self._before, self._total = sum(lengths[: self.phase]), sum(lengths)
@@ -222,7 +224,8 @@ class Trainer:
         self._best_score, self.best_epoch, self._scores = math.inf, self.epoch, ()
         alone = len(games) == 1 and phase.every == 1 and self.team.part == WHOLE
         on_cpu = self.device.type == "cpu"
-        self.whole = match(self.recipe, self.network) if alone and on_cpu else None
+        mine = self.recipe, self.network, self.players[-1].optimiser
+        self.whole = match(*mine) if alone and on_cpu else None
 
     def _one_epoch(self, phase: Phase, length: int) -> Iterator[None]:
         if self.minibatch == 0:
@@ -239,6 +242,7 @@ class Trainer:
             self.progress = (self._before + here) / self._total
             self._means.add(self._move(cells, here / length), len(cells))
             self.minibatch += 1
+            del cells  # or its block stays while the next one is gathered
             if self.step % GUARD_STEPS == 0 and (bad := self._broken()):
                 return self._break(bad)
             yield
@@ -259,9 +263,10 @@ class Trainer:
         self.step += 1
         clock = Clock(progress, self.step - 1, self.epoch_of_phase, self._scores)
         if self.whole is not None:
-            run = self._run_clock(clock)
-            values = self.whole(cells, {t.name: at(t.weight, run) for t in self.recipe.terms})
-            self.players[-1].descend(clock, self.learning_rate)
+            run, rate = self._run_clock(clock), self.players[-1].rate(clock, self.learning_rate)
+            weights = {t.name: at(t.weight, run) for t in self.recipe.terms}
+            values = self.whole(cells, weights, rate)
+            self.players[-1].descend(rate)
             return values
         moving = [p for p in self.players if self.step % p.every == 0]
         with torch.set_grad_enabled(self.players[-1] in moving):
@@ -297,7 +302,8 @@ class Trainer:
         self.epoch += 1
         self.epoch_of_phase += 1
         if len(self.held) and self.recipe.terms:
-            size = max(512, phase.batch_size)
+            width = max(1, *map(len, self.features.values()))
+            size = max(phase.batch_size, min(512, EVALUATED // width))
             held = (self.held_data, self.held, size, self.device)
             rows["held out"] = self.team.led(lambda: evaluate(self.network, self.recipe, *held))
         for cells, values in rows.items():

@@ -53,12 +53,12 @@ def stepper(recipe: Recipe, cells: Cells, by_hand: bool) -> Callable[[Minibatch]
     how = recipe.phases[0].optimiser
     optimiser, weights = how.build(list(network.parameters())), {}
     weights = {t.name: at(t.weight, END) for t in recipe.terms}
-    written = match(recipe, network) if by_hand else None
+    written = match(recipe, network, optimiser) if by_hand else None
 
     def step(batch: Minibatch) -> None:
         optimiser.zero_grad()
         if written is not None:
-            written(batch, weights)
+            written(batch, weights, 1e-3)
         else:
             values = losses(recipe.terms, network(batch), batch)
             torch.stack(list(weighted(recipe.terms, values, END).values())).sum().backward()

@@ -139,10 +139,21 @@ def test_it_can_be_switched_off(monkeypatch):
     kernels.use(False)
     assert kernels.status()["why"] == "switched off by use(False)"
     assert not native.able(torch.zeros(3))
-    kernels.use(None)
     monkeypatch.setenv("WADDINGTON_KERNELS", "off")
+    kernels.use(None)
     assert kernels.status()["why"] == "switched off by WADDINGTON_KERNELS"
-    assert not kernels.status()["active"]
+    assert not kernels.status()["active"] and native.loaded() is None
+    monkeypatch.undo()
+    kernels.use(None)
+    assert kernels.status()["why"] != "switched off by WADDINGTON_KERNELS"
+
+
+@needs_c
+def test_the_environment_is_not_read_in_every_step(monkeypatch):
+    kernels.use(None)
+    code = native.loaded()
+    monkeypatch.setattr(native, "os", None)
+    assert native.loaded() is code and native.able(torch.zeros(3))
 
 
 PROBE = """

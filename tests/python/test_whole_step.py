@@ -15,6 +15,7 @@ from waddington.likelihoods import NegativeBinomial, NormalHead, Poisson
 from waddington.minibatches import minibatches
 from waddington.network import Network
 from waddington.opponents import Opponent
+from waddington.optim import Adam, Sgd
 from waddington.parts import replace
 from waddington.recipes import RECIPES
 from waddington.schedules import END, at
@@ -119,6 +120,37 @@ def test_what_is_not_a_number_is_not_hidden():
     with torch.no_grad():
         network.encoders["rna"].stack[0].linear.bias[0] = float("nan")
     assert all(v.isnan() for v in step(batch, weights).values())
+
+
+@needs_c
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_weights_that_move_early_go_where_the_optimiser_leads(decoupled):
+    recipe, cells = MATCHED["zinb"], some_cells()
+    how = Adam(eps=0.01, weight_decay=0.1, decoupled=decoupled)
+    moved = []
+    for early in (False, True):
+        network = network_of(recipe, cells)
+        optimiser = how.build(list(network.parameters()))
+        step, weights = match(recipe, network, optimiser), {t.name: 1.0 for t in recipe.terms}
+        torch.manual_seed(2)
+        for batch in minibatches(cells, cells.levels(), 9):
+            step(batch, weights, 0.01 if early else None)
+            stored = network.encoders["rna"].stack[0].linear.weight["rna"].grad
+            assert (stored is None) == early
+            optimiser.step(0.01)
+        moved.append(network)
+    for (k, a), b in zip(moved[0].named_parameters(), moved[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=k)
+
+
+@needs_c
+@pytest.mark.parametrize("how", [Adam(clip=1.0), Adam(amsgrad=True), Sgd()])
+def test_other_optimisers_wait_for_all_gradients(how):
+    recipe, cells = MATCHED["nb"], some_cells()
+    network = network_of(recipe, cells)
+    step = match(recipe, network, how.build(list(network.parameters())))
+    step(next(minibatches(cells, cells.levels(), 9)), {t.name: 1.0 for t in recipe.terms}, 0.01)
+    assert all(p.grad is not None for p in network.parameters())
 
 
 base = MATCHED["nb"]

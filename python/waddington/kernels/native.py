@@ -1,6 +1,6 @@
 """The C accelerator: absent where it can't be compiled, and then everything is done by torch.
 
-`WADDINGTON_KERNELS=off` or `use(False)` switch it off.
+`WADDINGTON_KERNELS=off`, set before the first step, or `use(False)` switch it off.
 """
 
 from __future__ import annotations
@@ -97,17 +97,18 @@ class _State:
 
 _wanted: bool | None = None
 _found: _State | None = None
+_now: tuple[Any] | None = None
 _lock = threading.Lock()
 
 
 def use(native: bool | None) -> None:
-    """Switch the accelerator on or off; None leaves it to WADDINGTON_KERNELS.
+    """Switch the accelerator on or off; None leaves it to WADDINGTON_KERNELS as it is now.
 
     Raises:
         BuildError: If it is wanted and can't be had.
     """
-    global _wanted
-    _wanted = native
+    global _wanted, _now
+    _wanted, _now = native, None
     if native and _look().library is None:
         _wanted = None
         raise BuildError(_look().why)
@@ -125,8 +126,11 @@ def status() -> dict[str, Any]:
 
 
 def loaded() -> Any:
-    """The library, or None."""
-    return _look().library if _allowed() else None
+    """The library, or None; asked many times a step, so it is found out once, and after `use`."""
+    global _now
+    if _now is None:
+        _now = (_look().library if _allowed() else None,)
+    return _now[0]
 
 
 def able(*tensors: Tensor | None) -> bool:

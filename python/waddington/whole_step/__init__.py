@@ -17,6 +17,7 @@ from ..kernels import native
 from ..latents import Gaussian, Normal, Point
 from ..layers import Dense
 from ..network import Network
+from ..optim import Optimiser
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from .heads import HEADS, act_of
@@ -26,15 +27,20 @@ from .step import WholeStep
 __all__ = ["WholeStep", "known", "match"]
 
 
-def match(recipe: Recipe, network: Network) -> WholeStep | None:
-    """The written-out step of a network, or None if only autograd knows it."""
+def match(
+    recipe: Recipe, network: Network, optimiser: Optimiser | None = None
+) -> WholeStep | None:
+    """The written-out step of a network, or None if only autograd knows it.
+
+    The optimiser that follows it may be named, so that weights move while gradients are made.
+    """
     plain = (
         native.loaded() is not None
         and all(p.requires_grad and native.able(p) for p in network.parameters())
         and not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
         and not any(len(m.blocks) > 1 for m in network.modules() if isinstance(m, Table))
     )
-    return WholeStep(recipe, network) if plain and known(recipe) else None
+    return WholeStep(recipe, network, optimiser) if plain and known(recipe) else None
 
 
 def known(recipe: Recipe) -> bool:

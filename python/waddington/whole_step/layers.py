@@ -60,7 +60,7 @@ class Layer:
 
     def forward(self, x: Tensor | Rows, cells: Minibatch) -> Tensor:
         """dropout(act(norm(W x + b + conditions))), (cells, width)."""
-        self.x, self.cells, shape = x, cells, (len(x), self.width)
+        self.seen, shape = (x, cells), (len(x), self.width)
         self.product, self.out = self.memory((self, "h"), *shape), self.memory((self, "y"), *shape)
         self._multiply(x)
         self.conditions.add(self.product, cells)
@@ -86,16 +86,16 @@ class Layer:
 
     def backward(self, d: Tensor) -> Tensor | None:
         """From the gradient of the output to that of the input; None if that is data."""
-        norm, memory = self.norm, self.memory
-        mine = (None, None)
+        norm, memory, mine = self.norm, self.memory, (None, None)
+        (x, cells), self.seen = self.seen, None  # data are not kept beyond their step
         if norm is not None:
             mine = (memory.gradient(norm.weight), memory.gradient(norm.bias))
         native_dense.dense_gradient(self.task, self.product, self.out, d, mine)
-        self.conditions.gradient(d, self.cells)
+        self.conditions.gradient(d, cells)
         if not isinstance(self.linear, SparseLinear):
-            return product_gradient(self.linear, d, self.x, memory, self)
+            return product_gradient(self.linear, d, x, memory, self)
         (weight,) = self.linear.weight.values()
-        native.linear_gradient(self.x, d, memory.gradient(weight))
+        memory.sparse_gradient(weight, x, d)
         if self.linear.bias is not None:
             native_dense.sum_rows(d, None, memory.gradient(self.linear.bias))
         return None

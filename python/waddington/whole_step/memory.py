@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..kernels import native_dense
+from ..cells import Rows
+from ..kernels import native, native_dense
+from .early import Early
 
 
 class Memory:
@@ -17,6 +19,7 @@ class Memory:
         self.of: dict[object, Tensor] = {}
         self.views: dict[tuple[object, tuple[int, ...]], Tensor] = {}
         self.gradients: dict[int, Tensor] = {}
+        self.early: Early | None = None
 
     def __call__(self, name: object, *shape: int) -> Tensor:
         """Numbers yet to be set."""
@@ -37,6 +40,14 @@ class Memory:
             self.gradients[id(p)] = torch.empty_like(p)
         p.grad = self.gradients[id(p)]
         return p.grad
+
+    def sparse_gradient(self, p: nn.Parameter, rows: Rows, d: Tensor) -> None:
+        """Of p (features, units), from d, the gradient of rows @ p; or p moves at once."""
+        if self.early is None:
+            native.linear_gradient(rows, d, self.gradient(p))
+        else:
+            p.grad = None
+            self.early.move(rows, d, p)
 
 
 def product(lin: nn.Linear, h: Tensor, memory: Memory, name: object) -> Tensor:

@@ -13,7 +13,9 @@ from ..coders import TRANSFORMS
 from ..kernels import native_dense
 from ..latents import Point
 from ..network import Network
+from ..optim import Optimiser
 from ..recipe import Recipe
+from .early import Early
 from .heads import HEADS
 from .layers import Layer
 from .memory import Memory, product, product_gradient
@@ -34,24 +36,34 @@ class WholeStep:
     Args:
         recipe: What the network was built from.
         network: Whose parameters get gradients.
+        optimiser: Who moves them, if weights may move while gradients are made.
     """
 
-    def __init__(self, recipe: Recipe, network: Network) -> None:
+    def __init__(
+        self, recipe: Recipe, network: Network, optimiser: Optimiser | None = None
+    ) -> None:
         encoder, decoder = recipe.encoders[0], recipe.decoders[0]
         coder: Any = network.encoders[encoder.name]
         decoded: Any = network.decoders[decoder.view]
         self.view, self.transform = decoder.view, encoder.transform
         self.sd = None if type(recipe.latent) is Point else recipe.latent.prior.sd
         self.names = [t.name for t in recipe.terms]
-        self.memory = Memory()
+        self.memory, self.early = Memory(), Early.of(optimiser)
         self.encoder = [Layer(x, self.memory) for x in coder.stack]
         self.decoder = [Layer(x, self.memory) for x in decoded.stack]
         self.bottleneck = coder.latent.linear
         self.head = HEADS[type(decoder.head)](decoded.head, self.memory)
 
     @torch.no_grad()
-    def __call__(self, cells: Minibatch, weights: Mapping[str, float]) -> dict[str, Tensor]:
-        """Gradients of the weighted sum of the terms, into `.grad`; the terms' values."""
+    def __call__(
+        self, cells: Minibatch, weights: Mapping[str, float], lr: float | None = None
+    ) -> dict[str, Tensor]:
+        """Gradients of the weighted sum of the terms, into `.grad`; the terms' values.
+
+        With a learning rate, large weights move at once where the optimiser allows it, and have no
+        gradient.
+        """
+        self.memory.early = None if lr is None or self.early is None else self.early.at(lr)
         h = coded = self._encode(cells)
         q = product(self.bottleneck, coded, self.memory, "q")
         drawn = None if self.sd is None else self._draw(q)
