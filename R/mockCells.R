@@ -43,22 +43,9 @@ mockCells <- function(n_cells = 200, n_genes = 100, n_types = 3,
     }
     .checkNumber(library_size, "library_size", call)
     .checkNumber(theta, "theta", call)
-    .withSeed(.checkSeed(seed, call), .simulate(
+    withr::with_seed(.checkSeed(seed, call), .simulate(
         n_cells, n_genes, n_types, n_batches, n_conditions, library_size, theta
     ))
-}
-
-# `code` under a seed of its own; R's generator is put back after it.
-.withSeed <- function(seed, code) {
-    global <- globalenv()
-    before <- get0(".Random.seed", global, inherits = FALSE)
-    on.exit(if (is.null(before)) {
-        rm(".Random.seed", envir = global)
-    } else {
-        assign(".Random.seed", before, envir = global)
-    })
-    set.seed(seed)
-    code
 }
 
 .simulate <- function(n_cells, n_genes, n_types, n_batches, n_conditions,

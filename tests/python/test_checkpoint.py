@@ -71,6 +71,18 @@ def test_the_same_cells_have_the_same_fingerprint_whatever_their_type(run):
     assert fingerprint(cells) == fingerprint(same)
 
 
+@pytest.mark.parametrize("change", ["values", "size_factor", "covariates"])
+def test_cells_with_other_columns_have_another_fingerprint(run, change):
+    age, size = np.arange(len(run[2]), dtype=float)[:, None], np.ones(len(run[2]))
+    cells = replace(run[2], values={"age": age}, size_factor=size)
+    other = {
+        "values": {"age": age + 1},
+        "size_factor": size * 2,
+        "covariates": {"batch": cells.covariates["batch"][::-1]},
+    }
+    assert fingerprint(cells) != fingerprint(replace(cells, **{change: other[change]}))
+
+
 def test_what_is_no_stored_run_is_told(run, tmp_path):
     _, path, cells = run
     (tmp_path / "cut").write_bytes(path.read_bytes()[:-100])
