@@ -83,7 +83,7 @@ def resume(path: str | Path, cells: Cells) -> Trainer:
     trainer._best = best
     load_weights(trainer.network, {k: v.numpy() for k, v in _group(tensors, "network")})
     if words["players"]:
-        trainer._begin(recipe.phases[words["phase"]])
+        trainer.begin(recipe.phases[words["phase"]])
     for i, player in enumerate(trainer.players):
         player.optimiser.load(dict(_group(tensors, f"player{i}")))
     for i, net in enumerate(trainer.opponents):
@@ -115,8 +115,10 @@ def _digest(cells: Cells) -> str:
         digest.update(f"{view} {x.shape} {x.nnz} {cells.features[view]}".encode())
         some = rows_at(x, np.arange(0, x.shape[0], max(1, x.shape[0] // SAMPLED)))
         digest.update(some.data.astype(np.float32).tobytes() + some.indices.tobytes())
-    for name, column in sorted(cells.covariates.items()):
-        digest.update(name.encode() + np.ascontiguousarray(column).tobytes())
+    size = {} if cells.size_factor is None else {"": cells.size_factor}
+    for columns in (cells.covariates, cells.values, size):
+        for name, column in sorted(columns.items()):
+            digest.update(name.encode() + np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -83,7 +83,7 @@ class Session:
         before: Session | None = None,
     ) -> None:
         self.trainer = Trainer(recipe, cells, held_out=held_out, seed=seed, device="cpu")
-        self.trainer._begin(recipe.phases[0])
+        self.trainer.begin(recipe.phases[0])
         self.put(weights)
         if before is not None:
             self._go_on(before)
