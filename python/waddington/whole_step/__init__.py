@@ -27,9 +27,7 @@ from .step import WholeStep
 __all__ = ["WholeStep", "known", "match"]
 
 
-def match(
-    recipe: Recipe, network: Network, optimiser: Optimiser | None = None
-) -> WholeStep | None:
+def match(recipe: Recipe, network: Network, optimiser: Optimiser | None = None) -> WholeStep | None:
     """The written-out step of a network, or None if only autograd knows it.
 
     The optimiser that follows it may be named, so that weights move while gradients are made.

@@ -39,6 +39,5 @@ class Early:
         return self
 
     def move(self, rows: Rows, d: Tensor, weight: Tensor) -> None:
-        """Move the weight (features, units) of rows @ weight, of which d (cells, units) is the
-        gradient."""
+        """Move the weight, (features, units), of rows @ weight, whose gradient is d."""
         native_adam.linear_adam(rows, d, weight, self.moments[id(weight)], self.now)
