@@ -136,12 +136,13 @@
                 "{.code colData(x)} has no columns."
         ), class = "unknown_column", call = call)
     }
-    x[[column]]
+    .oneValueEach(x[[column]], call)
 }
 
 # One value per cell: no NA, no wrong length.
 .checkCovariate <- function(values, n, name, call) {
-    if (is.list(values) || length(values) != n) {
+    values <- .oneValueEach(values, call)
+    if (length(values) != n) {
         .abort(c(
             "{.arg {name}} must have one value for each of {n} cell{?s}.",
             x = "It has {length(values)}."

@@ -7,6 +7,11 @@
 #' @param observed A SummarizedExperiment with the cells that were predicted,
 #'   as they were measured, and better all others too: its \code{colData} has
 #'   the columns that were named in the prediction.
+#' @param model The model that made the prediction, or the list of them, if no
+#'   \code{target} was named, as of a combination. The cells in \code{from} then
+#'   told the change as well, so both halves of them (see \code{splits}) had a
+#'   part in the prediction; with \code{model} it is made again from each half
+#'   alone. \code{NULL} scores it as it is, and says so.
 #' @param n_top Whole number: how many of the genes that change most are scored
 #'   apart, by a Wilcoxon test of the observed cells against those that the
 #'   prediction starts from.
@@ -70,19 +75,21 @@
 #' scores
 #' scores[c("by", "r2_change", "energy")]
 #' @export
-evaluatePerturbation <- function(pred, observed, n_top = 100, splits = 20,
-        assay.type = NULL, seed = 1) {
+evaluatePerturbation <- function(pred, observed, model = NULL, n_top = 100,
+        splits = 20, assay.type = NULL, seed = 1) {
     call <- sys.call()
-    .evaluated(pred, observed, n_top, splits, assay.type, seed, call)$scores
+    options <- list(n_top = n_top, splits = splits, seed = seed)
+    .evaluated(pred, observed, model, options, assay.type, call)$scores
 }
 
 # The scores, what was observed of each gene, and the genes that change most.
-.evaluated <- function(pred, observed, n_top, splits, assay.type, seed,
-        call) {
+.evaluated <- function(pred, observed, model, options, assay.type, call) {
     about <- .aboutPrediction(pred, call)
-    n_top <- .checkWhole(n_top, "n_top", call, 2L)
-    splits <- .checkWhole(splits, "splits", call)
-    seed <- .checkSeed(seed, call)
+    options <- list(
+        .checkWhole(options$n_top, "n_top", call, 2L),
+        .checkWhole(options$splits, "splits", call),
+        .checkSeed(options$seed, call)
+    )
     cells <- .observedCells(pred, observed, about, assay.type, call)
     source <- .toCells(
         SummarizedExperiment::assay(pred, "measured"), list(), call
@@ -93,7 +100,8 @@ evaluatePerturbation <- function(pred, observed, n_top = 100, splits = 20,
     )
     found <- .callBridge(
         "evaluate_perturbation", .keptOf(pred, about), source, cells, groups,
-        n_top, splits, seed, call = call
+        options[[1L]], options[[2L]], options[[3L]],
+        .againOf(pred, observed, model, about, assay.type, call), call = call
     )
     found$observed <- unlist(found$observed)
     found$top <- unlist(found$top)
@@ -143,6 +151,46 @@ evaluatePerturbation <- function(pred, observed, n_top = 100, splits = 20,
         }
     )
     .toCells(counts, list(categorical = columns), call)
+}
+
+# What the core needs to predict again from some of the cells, or NULL.
+.againOf <- function(pred, observed, model, about, assay.type, call) {
+    if (!is.null(about$target)) {
+        return(NULL)
+    }
+    if (is.null(model)) {
+        .inform(c(i = paste(
+            "The cells in {.val {about$from}} also told the change, which",
+            "flatters the scores of every prediction; give {.arg model} to",
+            "predict again from halves of them."
+        )))
+        return(NULL)
+    }
+    models <- .ensemble(model, call)
+    groups <- list(
+        condition = about$condition, source = about$from, target = about$to,
+        cell_type = about$cell_type, of = NULL
+    )
+    state <- .columnOf(observed, about$condition, "observed", call)
+    x <- observed[, .cellsThatTell(state, groups, models[[1L]])]
+    rows <- match(colnames(pred), colnames(x))
+    if (!length(rows) || anyNA(rows)) {
+        .abort(
+            "{.arg observed} lacks cells of {.arg pred}, to predict again.",
+            class = "missing_cells", call = call
+        )
+    }
+    columns <- lapply(
+        rlang::set_names(c(about$condition, about$cell_type)),
+        function(name) .asLevels(.columnOf(x, name, "observed", call))
+    )
+    query <- .query(
+        x, models[[1L]], assay.type, columns, call, extra = columns
+    )
+    list(
+        models = unname(lapply(models, .handle, call = call)),
+        cells = query$cells, rows = as.list(rows), how = about$how
+    )
 }
 
 # What the core needs to know of a prediction to score it.

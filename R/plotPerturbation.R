@@ -22,11 +22,13 @@
 #' plotPerturbation(pred, sce, n_top = 10)
 #' @export
 plotPerturbation <- function(pred, observed, what = c("change", "mean"),
-        n_top = 100, label = 8, splits = 20, assay.type = NULL, seed = 1) {
+        model = NULL, n_top = 100, label = 8, splits = 20, assay.type = NULL,
+        seed = 1) {
     call <- sys.call()
     what <- .checkChoice(what, c("change", "mean"), "what", call)
     label <- .checkWhole(label, "label", call, 0L)
-    truth <- .evaluated(pred, observed, n_top, splits, assay.type, seed, call)
+    options <- list(n_top = n_top, splits = splits, seed = seed)
+    truth <- .evaluated(pred, observed, model, options, assay.type, call)
     points <- .perturbationPoints(pred, truth, what, label)
     notes <- .perturbationNotes(pred, truth, what)
     about <- S4Vectors::metadata(pred)$perturbation

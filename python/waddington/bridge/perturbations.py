@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,18 +18,13 @@ from .answers import answer, columns
 
 @answer
 def predict_perturbation(
-    model: Model,
+    models: Sequence[Model],
     cells: Cells,
     groups: Mapping[str, str | None],
-    method: str,
-    trust: float | None,
-    draw: bool | None,
-    seed: int,
+    how: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Cells of one condition as if in another; see the verb, which takes `groups` as arguments."""
-    found = verbs.predict_perturbation(
-        model, cells, **groups, method=method, trust=trust, draw=draw, seed=seed
-    )
+    """Cells of one condition as if in another; `groups` and `how` are arguments of the verb."""
+    found = verbs.predict_perturbation(list(models), cells, **dict(groups), **dict(how))
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
     carried = found.unchanged is found.source
@@ -41,6 +36,8 @@ def predict_perturbation(
         "index": (found.index + 1).tolist(),
         "profiles": _lists(found.profiles),
         "shifts": _lists(found.shifts),
+        "sd": _lists(found.sd),
+        "dose": how["dose"],
         "method": found.method,
         "counts": found.counts,
         "shift": None if found.shift is None else found.shift.tolist(),
@@ -62,6 +59,7 @@ def evaluate_perturbation(
     n_top: int,
     n_splits: int,
     seed: int,
+    again: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Scores of a prediction that R kept, and what was observed.
 
@@ -74,9 +72,14 @@ def evaluate_perturbation(
         n_top: See the verb.
         n_splits: See the verb.
         seed: See the verb.
+        again: To predict again from some of the source cells: the "models", all "cells", the
+            numbers of the source cells among them ("rows", from 1) and the options ("how").
     """
     told = _prediction(made, source, dict(about))
-    scores = verbs.evaluate_perturbation(told, observed, n_top=n_top, n_splits=n_splits, seed=seed)
+    repeat = None if again is None else _repeat(again, dict(about))
+    scores = verbs.evaluate_perturbation(
+        told, observed, n_top=n_top, n_splits=n_splits, seed=seed, again=repeat
+    )
     x = observed.match({RNA: told.features}).views[RNA]
     rows = observed_cells(told, observed, len(observed))
     seen, before = (dense(log_values(part, told.counts)) for part in (x[rows], told.source))
@@ -107,6 +110,20 @@ def _prediction(made: Mapping[str, Any], source: Cells, about: dict) -> verbs.Pr
         about=about,
         counts=bool(made["counts"]),
     )
+
+
+def _repeat(again: Mapping[str, Any], about: dict) -> Callable[[np.ndarray], verbs.Prediction]:
+    """Predicts from half of the source cells as if the others had not been measured."""
+    cells, rows = again["cells"], np.asarray(again["rows"], dtype=int) - 1
+
+    def predict(half: np.ndarray) -> verbs.Prediction:
+        gone = np.delete(rows, half)
+        some = cells.take(np.delete(np.arange(len(cells)), gone))
+        return verbs.predict_perturbation(
+            list(again["models"]), some, **about, **dict(again["how"])
+        )
+
+    return predict
 
 
 def _lists(rows: Mapping[str, Any]) -> dict[str, list[float]]:
