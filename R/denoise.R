@@ -1,20 +1,23 @@
 #' Denoised expression
 #'
 #' What a trained model expects of each gene in each cell, given all that was
-#' measured of the cell. It can be decoded as if every cell had come from one
-#' batch, which is what to use for comparing cells across batches.
+#' measured of the cell. Cells of different batches are compared by decoding
+#' them as if all had come from one batch, or from each batch in turn.
 #'
 #' @inheritParams getLatent
 #' @param batch,condition A level: decode as if every cell were of that batch
-#'   or condition. \code{NULL} leaves each cell what it is.
-#' @param as_if Further counterfactuals by covariate, as in
+#'   or condition. Several levels give the mean over them, each with the same
+#'   weight, so that none is favoured: \code{levels(x$batch)} is all.
+#'   \code{NULL} leaves each cell what it is.
+#' @param as_if Further counterfactuals by covariate, likewise, as in
 #'   \code{list(donor = "101")}.
 #' @param library Counts per cell that the result is scaled to:
 #'   \code{"observed"}, each cell's own; \code{"median"}, the same for all,
 #'   the median of \code{x}; or a number.
 #' @param genes Names of genes to return; \code{NULL} is all of the model.
 #'   For a SummarizedExperiment, \code{x} is restricted to them.
-#' @param name String, the name of the new assay.
+#' @param name String, the name of the new assay; \code{NULL} is
+#'   \code{"harmonised"} if \code{batch} is given, else \code{"denoised"}.
 #' @param overwrite Flag: replace an assay that is there?
 #' @param file String, an HDF5 file to write the result to, for results that
 #'   do not fit into memory; \code{NULL} is memory, or a temporary file if the
@@ -25,10 +28,33 @@
 #'   \code{name}, without the genes that the model does not know. With a file,
 #'   the assay is an HDF5Array.
 #'
-#' @details
-#' These are means, not counts: their variance is smaller than that of data,
-#' so tests that count cells as replicates are not valid on them.
-#' Use \code{library = "median"} to remove sequencing depth.
+#' @section Which matrix is what:
+#' \describe{
+#' \item{\code{counts}}{What was measured, with its noise, its depth and its
+#'   batch. For training, for quality control, for sums per donor
+#'   (pseudobulk) and every test on them.}
+#' \item{\code{denoise(x, model)}}{Counts that the model expects of each cell,
+#'   at the depth of the cell and \emph{in its own batch}: batch effects are
+#'   still there. For comparison with the counts, gene by gene.}
+#' \item{\code{denoise(x, model, library = "median")}}{The same at one depth for
+#'   all cells. For plots of expression within a batch; take
+#'   \code{log1p} of it.}
+#' \item{\code{denoise(x, model, batch = levels(x$batch), library = "median")}}{
+#'   Harmonised: at one depth, the mean over all batches of what the cell would
+#'   have been in each. For heat maps, dot plots and colours across batches.
+#'   With one level, as if all cells were of that batch: for comparison with
+#'   its counts.}
+#' \item{\code{\link{sampleCells}(model, x = x, near = TRUE)}}{New counts,
+#'   which vary as counts do.}
+#' }
+#' All but the first and the last are means of a model, which vary less than
+#' data and of which genes go together because the model lets them. None is
+#' for tests that take cells as replicates (p-values would be far too small:
+#' use \code{\link{differentialExpression}}), nor for networks of correlated
+#' genes, nor for training another model.
+#'
+#' What a cell would have been in another batch is a guess: a good one if that
+#' batch has cells like it.
 #'
 #' @references Eraslan G et al. (2019). Single-cell RNA-seq denoising using a
 #'   deep count autoencoder. \emph{Nature Communications} 10, 390.
@@ -36,13 +62,13 @@
 #' sce <- mockCells()
 #' model <- trainVAE(sce, batch = "batch", epochs = 5)
 #' sce <- denoise(sce, model)
-#' sce <- denoise(sce, model, batch = "batch1", name = "harmonised")
+#' sce <- denoise(sce, model, batch = levels(sce$batch), library = "median")
 #' sce
 #' @export
 setGeneric("denoise", signature = "x", function(
         x, model, ..., batch = NULL, condition = NULL, as_if = list(),
         library = c("observed", "median"), genes = NULL, assay.type = NULL,
-        covariates = NULL, name = "denoised", overwrite = FALSE,
+        covariates = NULL, name = NULL, overwrite = FALSE,
         file = NULL) {
     standardGeneric("denoise")
 })
@@ -52,15 +78,16 @@ setGeneric("denoise", signature = "x", function(
 setMethod("denoise", "ANY", function(
         x, model, ..., batch = NULL, condition = NULL, as_if = list(),
         library = c("observed", "median"), genes = NULL, assay.type = NULL,
-        covariates = NULL, name = "denoised", overwrite = FALSE,
+        covariates = NULL, name = NULL, overwrite = FALSE,
         file = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(denoise)), .call = call)
     .checkModel(model, call)
+    name <- name %||% if (is.null(batch)) "denoised" else "harmonised"
     .checkNewAssay(x, name, overwrite, call)
     genes <- .genesWanted(x, genes, model, call)
     library <- .checkLibrary(library, call)
-    as_if <- .asIf(model, batch, condition, as_if, call)
+    as_if <- .asIf(model, batch, condition, as_if, call, several = TRUE)
     query <- .query(x, model, assay.type, covariates, call)
     values <- .denoised(query, library, genes, as_if, name, file, call)
     if (!methods::is(x, "SummarizedExperiment")) {

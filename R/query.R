@@ -60,8 +60,9 @@
     ), class = "unknown_covariate", call = call)
 }
 
-# Counterfactual levels by covariate, as the core wants them.
-.asIf <- function(model, batch, condition, as_if, call) {
+# Counterfactual levels by covariate, as the core wants them; one of each, or
+# `several`.
+.asIf <- function(model, batch, condition, as_if, call, several = FALSE) {
     as_if <- as.list(as_if)
     if (length(as_if) && !rlang::is_named(as_if)) {
         .abort(
@@ -87,8 +88,19 @@
             }
         ), class = "unknown_covariate", call = call)
     }
-    Map(function(level, name) .oneLevel(level, name, model, call),
+    check <- if (several) .someLevels else .oneLevel
+    Map(function(level, name) check(level, name, model, call),
         as_if, names(as_if))
+}
+
+.someLevels <- function(level, name, model, call) {
+    if (!length(level) || anyNA(level)) {
+        .abort(
+            "Levels of {.field {name}} are wanted, none or NA is given.",
+            class = "wrong_length", call = call
+        )
+    }
+    as.list(.checkLevel(unique(level), name, model, name, call))
 }
 
 .oneLevel <- function(level, name, model, call) {

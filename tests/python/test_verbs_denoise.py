@@ -93,3 +93,14 @@ def test_a_generator_has_nothing_to_denoise():
     case = fitted("wgan")
     with pytest.raises(InputError, match=r"denoise\(\) can't be asked of a wgan model: it has no"):
         verbs.denoise(case.model, case.cells)
+
+
+def test_several_levels_are_the_mean_over_them(case):
+    as0, as1 = (verbs.denoise(case.model, case.cells, batch=b) for b in ("batch0", "batch1"))
+    both = verbs.denoise(case.model, case.cells, batch=["batch0", "batch1"], library="observed")
+    np.testing.assert_allclose(both, (as0 + as1) / 2, rtol=1e-5)
+    np.testing.assert_array_equal(verbs.denoise(case.model, case.cells, batch=["batch1"]), as1)
+    with pytest.raises(InputError, match="without a level"):
+        verbs.denoise(case.model, case.cells, batch=[])
+    with pytest.raises(InputError, match="batch9"):
+        verbs.denoise(case.model, case.cells, batch=["batch0", "batch9"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..cells import RNA, Cells, Minibatch
@@ -36,9 +38,13 @@ def denoise(
     view: str = RNA,
     library: str | float = "observed",
     genes: Sequence[str] | None = None,
-    **as_if: str,
+    **as_if: str | Sequence[str],
 ) -> np.ndarray:
     """Expected data of each cell, with the library and the covariates you say.
+
+    A level that a cell is not of is a guess: what the cell would have been, had nothing else
+    changed. Means vary less than data do, so they are for looking and comparing, not for tests that
+    take cells as replicates: see `differential_expression`.
 
     Args:
         model: The model.
@@ -47,14 +53,36 @@ def denoise(
         library: What expected counts add up to: the "observed" total of each cell, the "median"
             of all cells, or a number (1 gives shares, 10,000 counts per 10,000).
         genes: Names of the features to return; None is all.
-        **as_if: Levels by covariate: every cell is decoded as if it had that level.
+        **as_if: Levels by covariate: every cell is decoded as if it had that level. Several levels
+            of a covariate give the mean over them, each the same whatever its number of cells, so
+            that none is favoured.
 
     Returns:
         (cells, features): expected counts for a count head, else in the units of the data.
     """
-    ask = decoder_of(model, view, library_of(model, cells, view, library), codes_of(model, as_if))
+    size = library_of(model, cells, view, library)
+    asks = [decoder_of(model, view, size, codes_of(model, one)) for one in _each_world(as_if)]
     places = slice(None) if genes is None else places_of(model, view, genes)
-    return each(model, cells, lambda net, m: ask(net, m, net.encode(m).loc).mean[:, places])
+
+    def ask(net: Network, m: Minibatch) -> Tensor:
+        z = net.encode(m).loc
+        means = [decode(net, m, z).mean[:, places] for decode in asks]
+        return means[0] if len(means) == 1 else torch.stack(means).mean(0)
+
+    return each(model, cells, ask)
+
+
+def _each_world(as_if: Mapping[str, str | Sequence[str]]) -> Iterator[dict[str, str]]:
+    """One level of each covariate, in every combination.
+
+    Raises:
+        InputError: If a covariate is given without a level.
+    """
+    levels = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in as_if.items()}
+    for name, given in levels.items():
+        if not given:
+            raise InputError(f"{name} is given without a level", name)
+    return (dict(zip(levels, some, strict=True)) for some in product(*levels.values()))
 
 
 def decoder_of(
