@@ -86,6 +86,15 @@ class _Dense(NamedTuple):
     extra: Tensor | None  # probability that a zero is an extra one; 0 at the stored counts
 
 
+class _Stored(NamedTuple):
+    """Where counts are stored, (values,) each."""
+
+    log_p: Tensor  # what they add
+    slopes: Tensor  # and to its slope in theta
+    theta: Tensor
+    log_growth: Tensor
+
+
 class _Gradients(NamedTuple):
     """Of each cell's log probability."""
 
@@ -109,15 +118,15 @@ class _NegativeBinomial(torch.autograd.Function):
         counts, share, keep = given
         log_theta = log_theta.clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)  # no slope left beyond
         with exact(logits):
-            dense, stored, slopes = _dense_pass(logits, log_theta, library, counts, share)
+            dense, stored = _dense_pass(logits, log_theta, library, counts, share)
             if zero_logits is None:
                 log_p, prior = _times(dense.log_growth, dense.theta).neg_(), None
             else:
                 log_p, prior, dense = _extra_zeros(zero_logits, dense, stored, counts)
-            log_p.index_add_(0, counts.row, stored)
+            log_p.add_(by_cell(stored.log_p, counts))
             if keep:
                 size = (1.0 if library is None else library) if share else None
-                _save(ctx, dense, _gradients(dense, slopes, prior, counts, size), library)
+                _save(ctx, dense, _gradients(dense, stored, prior, counts, size), library)
         ctx.counts = counts
         return log_p
 
@@ -135,40 +144,41 @@ class _NegativeBinomial(torch.autograd.Function):
 
 def _dense_pass(
     logits: Tensor, log_theta: Tensor, library: Tensor | None, counts: Rows, share: bool
-) -> tuple[_Dense, Tensor, Tensor]:
-    """All entries as zeros; what the stored counts add to log p, and to its slope in theta."""
-    theta, ratio = log_theta.exp(), log_means(logits, library, share)
-    log_mean = pick(ratio, counts)
-    log_growth = ratio.sub_(log_theta).exp_().log1p()
-    x = counts.values.to(logits.dtype)
-    steps, slopes = gamma_steps(x, pick(theta, counts))
-    odds = log_mean - pick(log_theta, counts) - pick(log_growth, counts)
-    return _Dense(theta, ratio, log_growth, None), x * odds + steps - log_factorial(counts), slopes
+) -> tuple[_Dense, _Stored]:
+    """All entries as zeros; what the stored counts change."""
+    theta = log_theta.exp()
+    log_ratio = log_means(logits, library, share).sub_(log_theta)
+    odds, here = pick(log_ratio, counts), pick(theta, counts)
+    ratio = log_ratio.exp_()
+    log_growth = ratio.log1p()
+    x, growth = counts.values.to(logits.dtype), pick(log_growth, counts)
+    steps, slopes = gamma_steps(x, here)
+    log_p = odds.sub_(growth).mul_(x).add_(steps).sub_(log_factorial(counts))
+    return _Dense(theta, ratio, log_growth, None), _Stored(log_p, slopes, here, growth)
 
 
 def _extra_zeros(
-    zero_logits: Tensor, dense: _Dense, stored: Tensor, counts: Rows
+    zero_logits: Tensor, dense: _Dense, stored: _Stored, counts: Rows
 ) -> tuple[Tensor, Tensor, _Dense]:
-    """log p if all were zeros, and the prior of extra ones; mends `stored`, the rest."""
+    """log p if all were zeros, and the prior of extra ones; mends what counts add to it."""
     zero_logits = zero_logits.clamp(min=-ZERO_LOGIT_LIMIT)
     prior = zero_logits.sigmoid()
     extra = torch.addcmul(zero_logits, dense.log_growth, dense.theta).sigmoid_()
     log_p = (prior / extra).log_().sum(-1)
-    stored += pick(extra, counts).log_() - pick(zero_logits, counts)
-    stored -= pick(dense.theta, counts) * pick(dense.log_growth, counts)
+    stored.log_p.add_(pick(extra, counts).log_() - pick(zero_logits, counts))
+    stored.log_p.addcmul_(stored.theta, stored.log_growth, value=-1)
     extra.view(-1).index_fill_(0, place(counts), 0.0)
     return log_p, prior, dense._replace(extra=extra)
 
 
 def _gradients(
-    dense: _Dense, slopes: Tensor, prior: Tensor | None, counts: Rows, size: Tensor | float | None
+    dense: _Dense, stored: _Stored, prior: Tensor | None, counts: Rows, size: Tensor | float | None
 ) -> _Gradients:
     """Gradients, overwriting the dense pass; `size` is the library that is shared out, or None."""
     theta, ratio, log_growth, extra = dense
     falls = ratio + 1
     torch.div(ratio, falls, out=falls)
-    x = counts.values.to(ratio.dtype)
-    rises = x * (1 - pick(falls, counts))
+    rises = stored.log_growth.neg().exp_().mul_(counts.values)  # x / (1 + ratio)
     d_theta = torch.sub(falls, log_growth, out=log_growth)
     d_zero = None if extra is None else torch.sub(extra, prior, out=prior)
     if extra is not None:
@@ -179,8 +189,8 @@ def _gradients(
         falls.addcmul_(ratio, d_rate[:, None] / size)
     d_logits = falls.mul_(theta).neg_()
     d_logits.view(-1).scatter_add_(0, place(counts), rises)
-    stored = pick(theta, counts) * slopes - rises
-    return _Gradients(d_logits, d_theta, stored, d_rate, d_zero)
+    d_stored = (stored.theta * stored.slopes).sub_(rises)
+    return _Gradients(d_logits, d_theta, d_stored, d_rate, d_zero)
 
 
 def _save(ctx: Any, dense: _Dense, gradients: _Gradients, library: Tensor | None) -> None:
@@ -195,7 +205,7 @@ def _theta_gradient(g: _Gradients, theta: Tensor, upstream: Tensor, counts: Rows
         d_theta.view(-1).scatter_add_(0, place(counts), stored)
         return d_theta
     d_theta = theta * (upstream @ g.log_theta)
-    d_theta.view(-1).index_add_(0, counts.indices, stored)
+    d_theta.view(-1).scatter_add_(0, counts.indices, stored)
     return d_theta
 
 
