@@ -4,11 +4,16 @@
     python tests/benchmarks/evaluate_perturbation.py donors     # two donors, all five types
     python tests/benchmarks/evaluate_perturbation.py norman     # five double perturbations
     python tests/benchmarks/evaluate_perturbation.py kang --recipe scgen --set epochs=65
+    python tests/benchmarks/evaluate_perturbation.py donors --updates 0 \\
+        --recipe vae scgen scgen_log trvae cvae cpa             # one table of systems
 
 Each type is left out in turn: a model is trained without its stimulated cells, which are then
-predicted. Rows are means over the types left out; `--types` prints each. Changes are scored with
-disjoint halves of the controls. By `--recipe` any system can be tried; "scgen_log" is scGen as it
-was published, of log-normalised values. Targets are printed below, with what is missed.
+predicted. Rows are means over the types left out; `--types` prints each, `--only` takes some.
+Changes are scored with disjoint halves of the controls. By `--recipe` any system can be tried;
+"scgen_log" is scGen as it was published, of log-normalised values. One system is taken apart, row
+by row; several stand in one table, each by its own way and by the default "transfer". `--models`
+trains so many that differ in their seeds, and adds their ensemble. Targets are printed below, with
+what is missed.
 """
 
 from __future__ import annotations
@@ -101,6 +106,15 @@ def without(part: str | None) -> Iterator[None]:
         responses.LENGTHS, responses.shrunk = before
 
 
+def own_ways(recipe: Any) -> dict[str, tuple[str | None, dict[str, Any]]]:
+    """The way of a system itself, and the default, by row."""
+    able = "condition" in recipe.covariates
+    draw = bool(getattr(recipe.head("rna"), "counts", False))
+    own = {"method": "condition" if able else "shift", "draw": draw}
+    told = "other level" if able else "latent shift"
+    return {f"{told}{', drawn' if draw else ''}": (None, own), "transfer (default)": (None, {})}
+
+
 def ways(counts: bool) -> dict[str, tuple[str | None, dict[str, Any]]]:
     """What is left out, and the options of the verb, by row."""
     found: dict[str, tuple[str | None, dict[str, Any]]] = {
@@ -120,19 +134,28 @@ def one_type(cells: Cells, kind: str, recipe: Any, args: argparse.Namespace) -> 
     """All rows for one type left out."""
     told = cells.covariates
     held = (told["cell_type"] == kind) & (told["condition"] == ABOUT["target"])
-    model = train(cells.take(np.flatnonzero(~held)), recipe, args.updates, args.seed)
+    seen = cells.take(np.flatnonzero(~held))
+    models = [train(seen, recipe, args.updates, args.seed + i) for i in range(args.models)]
     counts = getattr(recipe.head("rna"), "counts", False)
-    able = "condition" in {c.covariate for c in recipe.conditions}
+    able = "condition" in recipe.covariates
     rows = ways(counts) | ({"decoded": (None, {"method": "condition"})} if able else {})
     table = {}
-    for name, (part, options) in rows.items():
+    for name, (part, options) in (rows if len(args.recipe) == 1 else own_ways(recipe)).items():
         with without(part):
-            made = wd.predict_perturbation(
-                model, cells, **ABOUT, cell_type="cell_type", of=kind, **options
-            )
-        found = wd.evaluate_perturbation(made, cells, n_splits=args.splits)
-        table[name] = found.pop(PREDICTED)
+            table[name], found = scored(models[0], cells, kind, options, args)
+    if len(models) > 1:
+        table[f"ensemble of {len(models)}"], found = scored(models, cells, kind, {}, args)
     return table | found
+
+
+def scored(
+    models: Any, cells: Cells, kind: str, options: dict[str, Any], args: argparse.Namespace
+) -> tuple[dict[str, float], Table]:
+    """Scores of one prediction, and of its baselines."""
+    told = {**ABOUT, "cell_type": "cell_type", "of": kind}
+    made = wd.predict_perturbation(models, cells, **told, **options)
+    found = wd.evaluate_perturbation(made, cells, n_splits=args.splits)
+    return found.pop(PREDICTED), found
 
 
 def one_pair(cells: Cells, pair: str, model: Any, args: argparse.Namespace) -> Table:
@@ -166,9 +189,9 @@ def one_pair(cells: Cells, pair: str, model: Any, args: argparse.Namespace) -> T
 
 def show(title: str, table: dict[str, dict[str, float]]) -> None:
     """Print one table."""
-    print(f"\n{title}\n{'':26s}" + "".join(f"{k:>15s}" for k in COLUMNS))
+    print(f"\n{title}\n{'':36s}" + "".join(f"{k:>15s}" for k in COLUMNS))
     for name, row in table.items():
-        print(f"{name:26s}" + "".join(f"{row[k]:15.3f}" for k in COLUMNS))
+        print(f"{name:36s}" + "".join(f"{row[k]:15.3f}" for k in COLUMNS))
 
 
 def verdict(tables: dict[str, Table]) -> None:
@@ -183,43 +206,71 @@ def verdict(tables: dict[str, Table]) -> None:
         print(f"{key}: {mean:.3f}, {reached}; below {BASELINE}: {', '.join(below) or 'no type'}")
 
 
+def recipe_of(name: str, args: argparse.Namespace) -> Any:
+    """The recipe of that name with the options of the command line."""
+    options = {k: eval(v) for k, v in (pair.split("=") for pair in args.set)}
+    if name == "cpa":
+        one = args.data == "norman"
+        told = {"perturbation": "perturbation"} if one else {"covariates": ("cell_type",)}
+        options = told | options
+    return RECIPES[name](**options)
+
+
+def tables_of(name: str, args: argparse.Namespace) -> dict[str, Table]:
+    """All rows of one system, by what is left out."""
+    cells, recipe = load(args.data, name == "scgen_log"), recipe_of(name, args)
+    kinds = args.only or LEFT_OUT[args.data]
+    if args.data != "norman":
+        return {k: one_type(cells, k, recipe, args) for k in kinds}
+    seen = np.flatnonzero(~np.isin(cells.covariates["perturbation"], LEFT_OUT["norman"]))
+    model = train(cells.take(seen), recipe, args.updates, args.seed)
+    return {k: one_pair(cells, k, model, args) for k in kinds}
+
+
+def joined(every: dict[str, dict[str, Table]]) -> dict[str, Table]:
+    """The rows of several systems, by what is left out: each with its name, baselines once."""
+    baselines = ("control", BASELINE, "half of the observed")
+    tables: dict[str, Table] = {}
+    for recipe, one in every.items():
+        for kind, table in one.items():
+            mine = {f"{recipe}: {k}": v for k, v in table.items() if k not in baselines}
+            same = {k: v for k, v in table.items() if k in baselines}
+            tables[kind] = mine | tables.get(kind, {}) | same
+    return {
+        kind: dict(sorted(t.items(), key=lambda row: row[0] in baselines))
+        for kind, t in tables.items()
+    }
+
+
+def mean_of(tables: dict[str, Table]) -> Table:
+    """Means over what was left out."""
+    rows = next(iter(tables.values()))
+    mean = lambda name, k: float(np.mean([t[name].get(k, np.nan) for t in tables.values()]))
+    return {name: {k: mean(name, k) for k in COLUMNS} for name in rows}
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", choices=FILES)
-    parser.add_argument("--recipe", choices=RECIPES, default="vae")
+    parser.add_argument("--recipe", choices=RECIPES, default=["vae"], nargs="+")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--updates", type=int, default=1500, help="0: as the recipe says")
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", type=int, default=1, help="more: also their ensemble")
     parser.add_argument("--types", action="store_true", help="also print each type")
+    parser.add_argument("--only", nargs="*", metavar="TYPE", help="leave out these only")
     args = parser.parse_args()
     if not (DATA / FILES[args.data]).is_file():
         sys.exit(f"needs {FILES[args.data]} in {DATA}")
-    options = {k: eval(v) for k, v in (pair.split("=") for pair in args.set)}
-    cells = load(args.data, args.recipe == "scgen_log")
-    if args.recipe == "cpa":
-        one = args.data == "norman"
-        told = {"perturbation": "perturbation"} if one else {"covariates": ("cell_type",)}
-        options = told | options
-    recipe = RECIPES[args.recipe](**options)
-    if args.data == "norman":
-        seen = np.flatnonzero(~np.isin(cells.covariates["perturbation"], LEFT_OUT["norman"]))
-        model = train(cells.take(seen), recipe, args.updates, args.seed)
-        tables = {k: one_pair(cells, k, model, args) for k in LEFT_OUT["norman"]}
-    else:
-        tables = {k: one_type(cells, k, recipe, args) for k in LEFT_OUT[args.data]}
+    every = {name: tables_of(name, args) for name in args.recipe}
+    tables = next(iter(every.values())) if len(every) == 1 else joined(every)
     for kind in tables if args.types else ():
         show(f"{kind} left out", tables[kind])
-    rows = next(iter(tables.values()))
-    means = {
-        name: {
-            k: float(np.mean([t[name].get(k, np.nan) for t in tables.values()])) for k in COLUMNS
-        }
-        for name in rows
-    }
-    show(f"{args.data}, {args.recipe}: mean over {len(tables)} left out", means)
-    if args.data != "norman":
+    title = f"{args.data}, {', '.join(args.recipe)}: mean over {len(tables)} left out"
+    show(title, mean_of(tables))
+    if args.data != "norman" and len(every) == 1:
         verdict(tables)
 
 
