@@ -2,6 +2,7 @@
 
 from .ask import NEEDS, VERBS, verb, why_not
 from .augment import Augmented, augment
+from .clusters import Clusters, clusters
 from .denoise import denoise, reconstruct
 from .differential import (
     Differences,
@@ -17,6 +18,7 @@ from .label import Labels, label
 from .latent import latent
 from .map_query import Mapped, map_query, transfer_labels
 from .perturb import Prediction, predict_perturbation
+from .perturbation_map import PerturbationMap, perturbation_map
 from .ppc import Checks, check_model
 from .rareness import rareness
 from .sample import sample
@@ -25,11 +27,11 @@ from .transform import transform
 from .zero_inflation import zero_inflation
 
 __all__ = [
-    "NEEDS", "VERBS", "Augmented", "Checks", "Differences", "Doublets", "Labels", "Mapped",
-    "Prediction", "augment", "check_model", "denoise", "differential_abundance",
-    "differential_expression", "donor_differences", "elbo", "evaluate_perturbation",
-    "find_doublets", "gene_report", "interpolate", "label", "latent", "log_likelihood", "map_query",
-    "path_between", "predict_perturbation", "rareness", "reconstruct", "restrict", "sample",
-    "synthetic_doublets", "transfer_labels", "transform", "traverse", "verb", "why_not",
-    "zero_inflation",
+    "NEEDS", "VERBS", "Augmented", "Checks", "Clusters", "Differences", "Doublets", "Labels",
+    "Mapped", "PerturbationMap", "Prediction", "augment", "check_model", "clusters", "denoise",
+    "differential_abundance", "differential_expression", "donor_differences", "elbo",
+    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "label", "latent",
+    "log_likelihood", "map_query", "path_between", "perturbation_map", "predict_perturbation",
+    "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets", "transfer_labels",
+    "transform", "traverse", "verb", "why_not", "zero_inflation",
 ]  # fmt: skip
