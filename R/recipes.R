@@ -35,6 +35,8 @@
 #' own, and types as prototypes}
 #' \item{\code{\link{autozi}()}}{AutoZI: which genes have more zeros than a
 #' negative binomial makes}
+#' \item{\code{\link{saucie}()}}{SAUCIE: two dimensions to look at, clusters
+#' from a layer that is on or off, batches aligned}
 #' }
 #'
 #' Arguments \code{encoder} and \code{decoder}, where a recipe has them, also
@@ -797,4 +799,51 @@ autozi <- function(batch = NULL, covariates = list(), n_latent = 10,
         library = "observed", n_cells = 3000, dropout = 0.1, warm_up = 0.25,
         learning_rate = 0.002, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("autozi")
+}
+
+#' SAUCIE: two dimensions to look at, clusters from a layer that is on or off,
+#' batches aligned
+#'
+#' data ~ N(f(z), 1), z a point in the plane; f's last layer is a code of the
+#' cell's cluster.
+#'
+#' \code{latent()} is the embedding, \code{clusters()} the clusters,
+#' \code{denoise()} the imputed data, and with a batch \code{denoise(batch =
+#' )} the corrected ones. The paper corrects batches and finds clusters with
+#' two models, and keeps batches of the decoder; here both are one model, and
+#' layers are told the batch, so that a code is read as if every cell were of
+#' one batch. Weights are on this package's scale, a sum over genes: the
+#' paper's lambda is of a mean, half the number of genes times as much.
+#'
+#' @param batch A categorical column whose levels are aligned in z;
+#'   \code{NULL} aligns nothing.
+#' @param n_latent Dimensions of z.
+#' @param hidden Units of the encoder's hidden layers; the decoder's are the
+#'   same, reversed, so that the code is as wide as the first.
+#' @param likelihood \code{"normal"} for log-normalised values; \code{"nb"},
+#'   \code{"zinb"} or \code{"poisson"} for raw counts.
+#' @param entropy Weight of the entropy of the code; more of it leaves fewer
+#'   units, and clusters.
+#' @param within Weight of the distance between the data of cells of like
+#'   code.
+#' @param mmd Weight of the discrepancy between batches. It mixes types that
+#'   one batch lacks, too.
+#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
+#'   updates, 8 to 400.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Amodio et al. (2019), Nature Methods 16, 1139.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' saucie()
+#' @export
+saucie <- function(batch = NULL, n_latent = 2, hidden = c(512, 256, 128),
+        likelihood = "normal", entropy = 5.0, within = 30.0, mmd = 30.0,
+        learning_rate = 0.002, epochs = NULL) {
+    .recipeCall("saucie")
 }

@@ -69,6 +69,22 @@ def leiden(graph: sparse.csr_matrix, resolution: float = 1.0, seed: int = 0) -> 
     return place[found]
 
 
+def merged(
+    graph: sparse.csr_matrix, parts: np.ndarray, resolution: float = 1.0, seed: int = 0
+) -> np.ndarray:
+    """Communities that keep given parts whole, (nodes,) codes.
+
+    Args:
+        graph: Symmetric weights, (nodes, nodes).
+        parts: The part of each node, codes, (nodes,).
+        resolution: Higher merges less.
+        seed: Of the order in which parts are looked at.
+    """
+    parts = _numbered(parts)
+    join = sparse.csr_matrix((np.ones(len(parts)), (parts, np.arange(len(parts)))))
+    return leiden(sparse.csr_matrix(join @ graph @ join.T), resolution, seed)[parts]
+
+
 def _one_round(
     graph: sparse.csr_matrix, start: np.ndarray, scale: float, rng: np.random.Generator
 ) -> np.ndarray:

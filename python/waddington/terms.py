@@ -17,6 +17,9 @@ from .parts import part
 from .schedules import END, Clock, Schedule, at, final
 from .trace import Trace
 
+NARROW = 16
+"""Dimensions up to which differences of all pairs are written out."""
+
 
 @part
 class NLL:
@@ -81,13 +84,23 @@ class MMD:
         h, codes = trace[self.on], cells.codes[self.by]
         same = (codes[:, None] == codes).to(h.dtype)
         share = 1 / same.sum(1)  # one over the size of a cell's level
-        kernel = self._kernel(h) * share[:, None] * share
+        kernel = alike(h, self.widths) * share[:, None] * share
         within, between = (kernel * same).sum(), (kernel * (1 - same)).sum()
         return (share.sum() - 1) * within - between  # share.sum() is the number of levels
 
-    def _kernel(self, h: Tensor) -> Tensor:
+
+def alike(h: Tensor, widths: Sequence[float]) -> Tensor:
+    """How alike cells are, 1 for the same, (cells, cells): a mean of Gaussian kernels of h.
+
+    A width is what the mean over dimensions of the squared difference is divided by.
+    """
+    if h.shape[-1] <= NARROW:
         square = (h[:, None] - h[None]).square().mean(-1)
-        return sum(torch.exp(-square / w) for w in self.widths) / len(self.widths)
+    else:  # products are quicker, and lose only what is near to rounding
+        h = h - h.mean(0)
+        norm = h.square().sum(-1)
+        square = (norm[:, None] + norm - 2 * h @ h.T).clamp(min=0) / h.shape[-1]
+    return sum(torch.exp(-square / w) for w in widths) / len(widths)
 
 
 def losses(terms: Sequence[TermPart], trace: Trace, cells: Minibatch) -> dict[str, Tensor]:

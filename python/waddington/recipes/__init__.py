@@ -8,6 +8,7 @@ from .cvae import cvae
 from .exercise_vae import exercise_vae
 from .gan import gan
 from .linear_scvi import linear_scvi
+from .saucie import saucie
 from .scanvi import scanvi
 from .scgan import scgan
 from .scgen import scgen
@@ -36,6 +37,7 @@ RECIPES = {
         adversarial_vae,
         scpoli,
         autozi,
+        saucie,
     )
 }
 __all__ = ["RECIPES", *RECIPES]
