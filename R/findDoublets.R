@@ -60,7 +60,8 @@
 #'     SummarizedExperiment::assay(sce, "counts")[, 1:20] +
 #'     SummarizedExperiment::assay(sce, "counts")[, 21:40]
 #' colnames(doublets) <- paste0("doublet", 1:20)
-#' x <- findDoublets(cbind(sce, doublets), expected = 20, epochs = 20)
+#' both <- BiocGenerics::cbind(sce, doublets)
+#' x <- findDoublets(both, expected = 20, epochs = 20)
 #' table(x$doublet, startsWith(colnames(x), "doublet"))
 #' @export
 setGeneric("findDoublets", signature = "x", function(

@@ -7,11 +7,12 @@
 #' @inheritParams getLatent
 #' @param labels String, which of the label columns of the model to predict;
 #'   \code{NULL} is its only one.
-#' @param threshold Number from 0 to 1: cells whose probability is lower are
-#'   called \code{"unknown"}.
+#' @param threshold Number from 0 to below 1: cells whose probability is lower
+#'   are called \code{"unknown"}.
 #' @param max_novelty Number from 0 to 1: cells whose novelty is higher are
-#'   called \code{"unknown"}; 1 calls none so. With the default, about one in
-#'   two hundred cells of known types is lost.
+#'   called \code{"unknown"}; 1 calls none so. The default would lose one in
+#'   two hundred cells like those that training held out; with few of those it
+#'   is a rough guess.
 #' @param probabilities Flag: add the probabilities of all labels, as a matrix?
 #' @param seed Whole number for the draws of latent positions; \code{NULL} asks
 #'   R's generator.
@@ -146,9 +147,10 @@ labelScores <- function(model, labels = NULL) {
 
 .oneLabel <- function(known, model, labels, call) {
     if (!length(known)) {
+        recipe <- .title(model)
         .abort(c(
             "{.arg model} was trained without labels.",
-            x = "It is of {.code {.title(model)}()}.",
+            x = "It is of {.code {recipe}()}.",
             i = "Train {.code trainVAE(x, scanvi(labels = \"cell_type\"))}, or",
             i = "use {.fn transferLabels}, which asks no labels of a model."
         ), class = "no_labels", call = call)

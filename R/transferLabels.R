@@ -64,17 +64,24 @@ setMethod("transferLabels", "ANY", function(
             x = "They have {ncol(query)} and {ncol(known)} dimensions."
         ), class = "other_space", call = call)
     }
-    column <- .oneColumn(reference, labels, "labels", call)
-    given <- .checkLabels(column[[1L]], ncol(reference), "labels", call)
+    given <- .labelsOfCells(reference, labels, call)
     votes <- !is.na(given)
     found <- .callBridge(
         "transfer_labels", known[votes, , drop = FALSE],
         as.list(as.character(given[votes])), query, k, call = call
     )
     columns <- .votedColumns(found, levels(factor(given)), limit)
-    about <- list(labels = names(column), k = k, max_uncertainty = limit)
+    about <- list(k = k, max_uncertainty = limit)
     .addColumns(x, columns, name, about, colnames(x), call)
 })
+
+# Labels, some of them NA, from a column or as they are.
+.labelsOfCells <- function(x, labels, call) {
+    if (length(labels) == 1L && ncol(x) > 1L) {
+        labels <- .columnOf(x, labels, "labels", call)
+    }
+    .checkLabels(labels, ncol(x), "labels", call)
+}
 
 .votedColumns <- function(found, levels, limit) {
     best <- factor(unlist(found$label), levels)

@@ -27,10 +27,11 @@
 zeroInflation <- function(model) {
     call <- sys.call()
     .checkModel(model, call)
-    if (.title(model) != "autozi") {
+    recipe <- .title(model)
+    if (recipe != "autozi") {
         .abort(c(
             "{.arg model} does not ask for zero inflation.",
-            x = "It is of {.code {.title(model)}()}.",
+            x = "It is of {.code {recipe}()}.",
             i = "Train {.code trainVAE(x, autozi())}."
         ), class = "no_zero_inflation", call = call)
     }
