@@ -203,12 +203,35 @@ def test_a_prediction_is_the_verb_s(told, cells):
     model = told["handle"]
     groups = {"condition": "state", "source": "rest", "target": "wake"}
     want = verbs.predict_perturbation(model, cells, **groups, method="shift")
-    got = value(bridge.predict_perturbation(model, cells, groups, "shift", 0.5, None, 0))
+    how = {"method": "shift", "trust": None, "draw": None, "dose": None, "n_draws": 0, "seed": 0}
+    got = value(bridge.predict_perturbation([model], cells, groups, how))
     np.testing.assert_array_equal(got["values"], want.cells.T)
     np.testing.assert_array_equal(got["index"], want.index + 1)
     np.testing.assert_allclose(got["profiles"]["control"], want.profiles["control"])
     assert got["method"] == "shift" and got["counts"] is True
     assert len(got["shift"]) == 3
+    about = {**groups, "cell_type": None, "of": None}
+    source = cells.take(want.index)
+    scored = value(bridge.evaluate_perturbation(got, source, cells, about, 5, 4, 0))
+    true = verbs.evaluate_perturbation(want, cells, n_top=5, n_splits=4)
+    assert scored["scores"]["by"] == list(true)
+    np.testing.assert_allclose(scored["scores"]["energy"], [r["energy"] for r in true.values()])
+    np.testing.assert_allclose(
+        scored["scores"]["r2_change"], [r["r2_change"] for r in true.values()], rtol=1e-5
+    )
+    assert len(scored["top"]) == 5 and scored["n_observed"] == 34
+
+
+def test_a_map_is_the_verb_s(told, cells):
+    model, columns = told["handle"], {"condition": "state", "control": "rest", "cell_type": None}
+    want = verbs.perturbation_map(model, cells, "state", "rest")
+    got = value(bridge.perturbation_map(model, cells, columns, [], "auto"))
+    np.testing.assert_array_equal(got["effects"], want.effects)
+    assert got["perturbations"] == ["wake"] and got["targets"] is None
+    ends = [[1, 2, 5, 6], [3, 4, 7, 8]]
+    moved = value(bridge.perturbation_map(model, cells, columns, ends, "latent"))
+    true = verbs.perturbation_map(model, cells, "state", "rest", None, [0, 1, 4, 5], [2, 3, 6, 7])
+    np.testing.assert_allclose(moved["targets"]["covered"], true.targets["covered"])
 
 
 def test_columns_and_records_have_no_holes_that_r_cannot_read():

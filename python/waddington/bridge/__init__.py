@@ -9,7 +9,7 @@ without names is a list here even where it stands for an empty mapping, hence di
 from .. import __version__
 from .expression import denoise, denoise_to_file, latent, sample
 from .inputs import cells, needs, needs_of, recipe
-from .perturbations import evaluate_perturbation, predict_perturbation
+from .perturbations import evaluate_perturbation, perturbation_map, predict_perturbation
 from .references import (
     check_model,
     differential_abundance,
@@ -53,6 +53,7 @@ __all__ = [
     "needs",
     "needs_of",
     "open_model",
+    "perturbation_map",
     "predict_perturbation",
     "recipe",
     "sample",

@@ -91,6 +91,37 @@ def evaluate_perturbation(
     }
 
 
+@answer
+def perturbation_map(
+    model: Model,
+    cells: Cells,
+    columns: Mapping[str, str | None],
+    ends: Sequence[Sequence[int]],
+    space: str,
+) -> dict[str, Any]:
+    """How alike perturbations are; `columns` are arguments of the verb, cells are counted from 1.
+
+    What is not known is NaN.
+    """
+    start, goal = (np.asarray(e, int) - 1 for e in ends) if ends else (None, None)
+    found = verbs.perturbation_map(
+        model, cells, **dict(columns), start=start, goal=goal, space=space
+    )
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return {
+        "perturbations": list(found.perturbations),
+        "similarity": found.similarity,
+        "measured": found.measured,
+        "effects": found.effects,
+        "size": found.size.tolist(),
+        "clear": found.clear.tolist(),
+        "n_cells": found.n_cells.tolist(),
+        "targets": None if found.targets is None else _lists(found.targets),
+        "space": found.space,
+    }
+
+
 def _prediction(made: Mapping[str, Any], source: Cells, about: dict) -> verbs.Prediction:
     """The prediction that R kept, as far as it is scored."""
     array = lambda name: np.ascontiguousarray(np.asarray(made[name], dtype=np.float32).T)
