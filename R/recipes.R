@@ -17,16 +17,16 @@
 #' types, and a classifier on its latent space}
 #' \item{\code{\link{linear_scvi}()}}{scVI with a linear decoder: every latent
 #' dimension has a loading for each gene}
-#' \item{\code{\link{wgan}()}}{WGAN-GP: a generator of log expression, and a
-#' critic}
+#' \item{\code{\link{wgan}()}}{WGAN-GP: a generator of counts or of log
+#' expression, and a critic}
 #' \item{\code{\link{scgen}()}}{scGen: a VAE whose latent space is flat enough
 #' for responses to be vectors in it}
 #' \item{\code{\link{trvae}()}}{trVAE: a conditional VAE whose conditions are
 #' aligned on the first decoder layer}
 #' \item{\code{\link{cpa}()}}{CPA: perturbations as vectors that add up in
 #' latent space}
-#' \item{\code{\link{gan}()}}{GAN: a generator of log expression, and a
-#' discriminator}
+#' \item{\code{\link{gan}()}}{GAN: a generator of counts or of log expression,
+#' and a discriminator}
 #' \item{\code{\link{scgan}()}}{scGAN, and with labels cscGAN: WGAN-GP whose
 #' generator knows cell types and library sizes}
 #' \item{\code{\link{adversarial_vae}()}}{scVI whose latent space must not
@@ -37,6 +37,8 @@
 #' negative binomial makes}
 #' \item{\code{\link{saucie}()}}{SAUCIE: two dimensions to look at, clusters
 #' from a layer that is on or off, batches aligned}
+#' \item{\code{\link{cardec}()}}{CarDEC: genes of high and of low variance
+#' apart, standardised within batches, and centres}
 #' }
 #'
 #' Arguments \code{encoder} and \code{decoder}, where a recipe has them, also
@@ -237,6 +239,11 @@ cvae <- function(condition = "condition", covariates = list(),
 #' @param warm_up Fraction of the run in which the weight of the divergence
 #'   grows from 0 to 1.
 #' @param encode_covariates Whether the encoder sees batch and covariates too.
+#' @param inject Whether \code{"every"} layer receives them, or the
+#'   \code{"first"} of each stack only.
+#' @param n_embedding Dimensions of the learnt points that stand for levels,
+#'   the same for all layers; 0 gives each level a row of its own in every
+#'   layer. For hundreds of levels.
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
@@ -259,9 +266,9 @@ cvae <- function(condition = "condition", covariates = list(),
 scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
         n_hidden = 128, n_layers = 1, likelihood = "nb",
         dispersion = "gene", library = "observed", dropout = 0.1,
-        warm_up = 0.25, encode_covariates = FALSE, encoder = NULL,
-        decoder = NULL, learning_rate = 0.002, epochs = NULL,
-        schedule = "one-cycle") {
+        warm_up = 0.25, encode_covariates = FALSE, inject = "every",
+        n_embedding = 0, encoder = NULL, decoder = NULL,
+        learning_rate = 0.002, epochs = NULL, schedule = "one-cycle") {
     .recipeCall("scvi")
 }
 
@@ -363,12 +370,17 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
     .recipeCall("linear_scvi")
 }
 
-#' WGAN-GP: a generator of log expression, and a critic
+#' WGAN-GP: a generator of counts or of log expression, and a critic
 #'
-#' x = relu(f(z)), z ~ N(0, 1), as close to the data as a critic of slope one
-#' can tell.
+#' Cells from z ~ N(0, 1), as close to the data as a critic of slope one can
+#' tell.
 #'
-#' For log-normalised values. It generates; it has no encoder.
+#' It generates; it has no encoder. From counts (\code{"poisson"}) it makes
+#' counts: rates are exp(f(z)), how deep a cell is among what z says, and the
+#' critic sees log(1 + count) of draws, so that zeros are zeros on both sides.
+#' From values (\code{"normal"}) it makes values, relu(f(z)); log-normalised
+#' cells of that kind are told from real ones by their zeros
+#' (\code{tests/benchmarks/evaluate_gan.py}).
 #'
 #' @param n_latent Dimensions of z.
 #' @param generator Units of the generator's hidden layers.
@@ -379,6 +391,7 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
+#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -393,7 +406,8 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @export
 wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
         128), n_critic = 5, penalty = 10.0, learning_rate = 0.0001,
-        batch_size = 64, updates = 20000, epochs = NULL) {
+        batch_size = 64, updates = 20000, epochs = NULL,
+        likelihood = "normal") {
     .recipeCall("wgan")
 }
 
@@ -542,6 +556,11 @@ trvae <- function(condition = "condition", covariates = list(),
 #' @param steps Moves of the opponents to each of the network.
 #' @param dropout Share of hidden units that is left out in each step of
 #'   training.
+#' @param graph Pairs of perturbations that are linked, because they act
+#'   alike: with them, one that was never tried is predicted from its
+#'   neighbours, as by GEARS.
+#' @param shared Share of the neighbours in what a linked perturbation adds to
+#'   z.
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
@@ -562,12 +581,13 @@ trvae <- function(condition = "condition", covariates = list(),
 cpa <- function(perturbation = "condition", control = "control",
         dose = NULL, covariates = list(), n_latent = 32, hidden = c(128,
         128), likelihood = "nb", beta = 1.0, adversary = 10.0,
-        penalty = 1.0, steps = 1, dropout = 0.1, encoder = NULL,
-        decoder = NULL, learning_rate = 0.001, epochs = NULL) {
+        penalty = 1.0, steps = 1, dropout = 0.1, graph = list(),
+        shared = 0.5, encoder = NULL, decoder = NULL, learning_rate = 0.001,
+        epochs = NULL) {
     .recipeCall("cpa")
 }
 
-#' GAN: a generator of log expression, and a discriminator
+#' GAN: a generator of counts or of log expression, and a discriminator
 #'
 #' x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
 #'
@@ -583,6 +603,8 @@ cpa <- function(perturbation = "condition", control = "control",
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of either player, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
+#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts;
+#'   see \code{wgan}.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -597,22 +619,23 @@ cpa <- function(perturbation = "condition", control = "control",
 #' @export
 gan <- function(n_latent = 64, generator = c(128, 256),
         discriminator = c(256, 128), learning_rate = 0.0002,
-        batch_size = 64, updates = 10000, epochs = NULL) {
+        batch_size = 64, updates = 10000, epochs = NULL,
+        likelihood = "normal") {
     .recipeCall("gan")
 }
 
 #' scGAN, and with labels cscGAN: WGAN-GP whose generator knows cell types and
 #' library sizes
 #'
-#' x = relu(f(z, type)), z ~ N(0, 1), as close to the data of each type as a
+#' Cells from z ~ N(0, 1) and a type, as close to the data of each type as a
 #' critic can tell.
 #'
 #' Sizes, batch normalisation of the generator, none in the critic, penalty,
-#' steps of the critic and optimiser are those of the authors. It is made for
-#' log-normalised values, where theirs are normalised counts behind a layer
-#' that makes them add up; their million steps are \code{updates}. Types make
-#' up training as they do the data; \code{sample(model, cell_type = ...)}
-#' makes more of one.
+#' steps of the critic and optimiser are those of the authors. Theirs makes
+#' normalised counts behind a layer that makes them add up, this one values
+#' (\code{"normal"}) or counts (\code{"poisson"}), as \code{wgan} does; their
+#' million steps are \code{updates}. Types make up training as they do the
+#' data; \code{sample(model, cell_type = ...)} makes more of one.
 #'
 #' @param cell_type The column of types that cells are made of; \code{NULL}
 #'   makes any.
@@ -626,6 +649,8 @@ gan <- function(n_latent = 64, generator = c(128, 256),
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
+#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts;
+#'   see \code{wgan}.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -640,7 +665,7 @@ gan <- function(n_latent = 64, generator = c(128, 256),
 scgan <- function(cell_type = NULL, n_latent = 128, generator = c(256, 512,
         1024), critic = c(1024, 512, 256), n_critic = 5, penalty = 10.0,
         learning_rate = 0.0001, batch_size = 128, updates = 20000,
-        epochs = NULL) {
+        epochs = NULL, likelihood = "normal") {
     .recipeCall("scgan")
 }
 
@@ -846,4 +871,54 @@ saucie <- function(batch = NULL, n_latent = 2, hidden = c(512, 256, 128),
         likelihood = "normal", entropy = 5.0, within = 30.0, mmd = 30.0,
         learning_rate = 0.002, epochs = NULL) {
     .recipeCall("saucie")
+}
+
+#' CarDEC: genes of high and of low variance apart, standardised within
+#' batches, and centres
+#'
+#' z-scores within batches ~ N(f(z), 1); cells are drawn to the nearest of
+#' some centres in z.
+#'
+#' For log-normalised values. Genes of high and of low variance have codes of
+#' their own; the first half of z is that of the former, and what to embed and
+#' cluster. Both decode the genes of low variance. Autoencoders are trained
+#' first; then centres, which start as communities of the cells, pull, and
+#' \code{clusters()} tells whose pull is strongest. \code{denoise(batch = )}
+#' returns log expression of all genes on the scale of one batch.
+#'
+#' Standardising within batches takes away how batches differ in composition,
+#' too. There will be \code{n_clusters} clusters whether there are as many
+#' kinds of cells or not. A batch that was not trained on can't be asked
+#' about.
+#'
+#' @param batch The categorical column within whose levels genes are
+#'   standardised; \code{NULL} is over all.
+#' @param n_clusters Centres.
+#' @param n_variable Genes of high variance; half of all genes if there are
+#'   fewer than twice as many.
+#' @param n_latent Dimensions of each of the two codes; z has twice as many.
+#' @param n_hidden Units of the hidden layer of each encoder and decoder.
+#' @param clustering Weight of the divergence from sharper assignments. The
+#'   paper's 1 is beside a mean over genes: half their number here.
+#' @param learning_rate Of Adam, at the peak of its cycle; a quarter of it
+#'   once centres pull.
+#' @param pretraining Passes over the cells before; \code{NULL} is as many as
+#'   make 3,000 updates, 8 to 400.
+#' @param epochs Passes over the cells with centres; \code{NULL} is as many as
+#'   make 3,000 updates, 8 to 400.
+#'
+#' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
+#'   list of class \code{waddington_recipe} that prints.
+#'
+#' @references
+#' Lakkis et al. (2021), Genome Research 31, 1753; Xie et al. (2016), ICML.
+#'
+#' @seealso \link{recipes} for the others.
+#' @examples
+#' cardec()
+#' @export
+cardec <- function(batch = NULL, n_clusters = 10, n_variable = 2000,
+        n_latent = 32, n_hidden = 128, clustering = 100.0,
+        learning_rate = 0.002, pretraining = NULL, epochs = NULL) {
+    .recipeCall("cardec")
 }

@@ -134,11 +134,17 @@ class Continuous:
 
 
 def conditions(
-    categorical: Sequence[str | None] | str | None, continuous: Sequence[str] | str | None = ()
-) -> tuple[OneHot | Continuous, ...]:
-    """One condition per name; None and a single name stand for none and one."""
+    categorical: Sequence[str | None] | str | None,
+    continuous: Sequence[str] | str | None = (),
+    n_embedding: int = 0,
+) -> tuple[OneHot | Embedded | Continuous, ...]:
+    """One condition per name; None and a single name stand for none and one.
+
+    Levels are points in `n_embedding` dimensions, or have rows of their own if that is 0.
+    """
     names = lambda x: [x] if isinstance(x, str) else [k for k in x or () if k]
-    return (*map(OneHot, names(categorical)), *map(Continuous, names(continuous)))
+    of = lambda name: Embedded(name, n_embedding) if n_embedding else OneHot(name)
+    return (*map(of, names(categorical)), *map(Continuous, names(continuous)))
 
 
 class Shift(nn.Module):

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from toys import fit
 
+import waddington as wd
 from waddington import metrics, recipes, simulate, verbs
+from waddington.cells import Dims
+from waddington.network import Network
 from waddington.schedules import Linear
 
 
@@ -17,6 +20,11 @@ def made():
 def model(made):
     recipe = recipes.scvi(batch="batch", n_latent=5, n_hidden=64)
     return fit(recipe, made.cells, lr=5e-3, epochs=50, batch_size=64)
+
+
+def network(recipe):
+    """The parameters of a new network for 12 genes and two batches, by name."""
+    return dict(Network(recipe, Dims({"rna": 12}, {"batch": (2,)})).named_parameters())
 
 
 def log_error(got, want, cells):
@@ -80,3 +88,26 @@ def test_what_the_arguments_say():
     assert recipe.encoders[0].stack.inject == recipe.decoders[0].stack.inject == "every"
     assert recipe.terms[1].weight == Linear(over=0.5)
     assert recipes.scvi("donor").encoders[0].stack.inject is None
+    with pytest.raises(wd.InputError, match="inject must be one of"):
+        recipes.scvi("donor", inject="last")
+
+
+def test_covariates_go_where_they_are_sent():
+    shapes = lambda **more: {
+        k: tuple(p.shape)
+        for k, p in network(recipes.scvi("batch", n_hidden=8, n_layers=2, **more)).items()
+        if "shift" in k or k.startswith("embeddings")
+    }
+    assert list(shapes().values()) == [(2, 8), (2, 8)]
+    assert list(shapes(inject="first").values()) == [(2, 8)]
+    assert len(shapes(inject="first", encode_covariates=True)) == 2
+    assert sorted(shapes(n_embedding=3).values()) == [(2, 3), (8, 3), (8, 3)]
+
+
+@pytest.mark.parametrize("how", [{"inject": "first", "n_layers": 2}, {"n_embedding": 2}])
+def test_batch_effects_are_learnt_however_they_are_given(made, how):
+    recipe = recipes.scvi(batch="batch", n_latent=5, n_hidden=64, **how)
+    model, t = fit(recipe, made.cells, lr=5e-3, epochs=50, batch_size=64), made.truth
+    want = simulate.softmax(t["profiles"][t["type"]] + t["effects"][1])
+    got, other = verbs.denoise(model, made.cells, library=1.0, batch="batch1"), t["batch"] == 0
+    assert log_error(got, want, other) < 0.4 * log_error(t["frequency"], want, other)

@@ -30,6 +30,7 @@ MATCHED = {
     "zinb": scvi(batch="batch", likelihood="zinb"),
     "no batch, two layers": scvi(n_layers=2, n_latent=3),
     "two batches": scvi(batch=("batch", "donor"), encode_covariates=True),
+    "first layer only": scvi(batch="batch", n_layers=2, inject="first", encode_covariates=True),
     "gene-batch": scvi(batch="batch", dispersion="gene-batch"),
     "gene-cell": scvi(likelihood="zinb", dispersion="gene-cell"),
     "size factor": scvi(library="size_factor"),

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..cells import Minibatch
-from ..conditions import Embedded, conditions
 from ..layers import mlp
 from ..parts import part, replace
 from ..recipe import Recipe
@@ -65,16 +64,15 @@ def scpoli(
     units = (n_hidden,) * n_layers
     base = scvi(
         batch, covariates, n_latent, likelihood=likelihood, dispersion=dispersion, warm_up=warm_up,
-        encode_covariates=True, encoder=mlp(*units, norm="layer", dropout=dropout),
-        decoder=mlp(*units, norm="layer"), learning_rate=learning_rate, epochs=epochs,
-        schedule=schedule,
+        encode_covariates=True, n_embedding=n_embedding,
+        encoder=mlp(*units, norm="layer", dropout=dropout), decoder=mlp(*units, norm="layer"),
+        learning_rate=learning_rate, epochs=epochs, schedule=schedule,
     )  # fmt: skip
     terms = base.terms
     if labels is not None:
         late = Piecewise(((0.0, 0.0), (pretraining, 0.0), (pretraining, eta), (1.0, eta)))
         terms = (*terms, Prototypes(labels, weight=late))
-    told = (Embedded(batch, n_embedding), *conditions(None, covariates))
-    return replace(base, name="scpoli", conditions=told, terms=terms)
+    return replace(base, name="scpoli", terms=terms)
 
 
 @part

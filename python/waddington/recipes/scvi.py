@@ -3,7 +3,7 @@
 from ..coders import Decoder, Encoder
 from ..conditions import conditions
 from ..latents import Gaussian
-from ..layers import Stack, mlp
+from ..layers import Stack, check_choice, mlp
 from ..parts import replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
@@ -23,6 +23,8 @@ def scvi(
     dropout: float = 0.1,
     warm_up: float = 0.25,
     encode_covariates: bool = False,
+    inject: str = "every",
+    n_embedding: int = 0,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
     learning_rate: float = PEAK,
@@ -45,6 +47,9 @@ def scvi(
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
         encode_covariates: Whether the encoder sees batch and covariates too.
+        inject: Whether "every" layer receives them, or the "first" of each stack only.
+        n_embedding: Dimensions of the learnt points that stand for levels, the same for all layers;
+            0 gives each level a row of its own in every layer. For hundreds of levels.
         encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
         decoder: The same for the decoder.
         learning_rate: Of Adam, at the peak of its cycle.
@@ -55,17 +60,16 @@ def scvi(
     References:
         Lopez et al. (2018), Nature Methods 15, 1053.
     """
+    check_choice(inject, ("every", "first"), "inject")
     units = (n_hidden,) * n_layers
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
     return Recipe(
         name="scvi",
-        encoders=(Encoder(replace(encoder, inject="every" if encode_covariates else None)),),
+        encoders=(Encoder(replace(encoder, inject=inject if encode_covariates else None)),),
         latent=Gaussian(n_latent),
-        decoders=(
-            Decoder(replace(decoder, inject="every"), head(likelihood, dispersion, library)),
-        ),
-        conditions=conditions(batch, covariates),
+        decoders=(Decoder(replace(decoder, inject=inject), head(likelihood, dispersion, library)),),
+        conditions=conditions(batch, covariates, n_embedding),
         terms=(NLL(), KL(weight=warm(1.0, warm_up, schedule))),
         phases=training(learning_rate, epochs, schedule),
     )
