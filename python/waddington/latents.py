@@ -107,7 +107,7 @@ class GaussianLatent(nn.Module):
     def forward(self, h: Tensor) -> Posterior:
         """From the encoder's output, (cells, n_in)."""
         loc, scale = self.linear(h).chunk(2, -1)
-        return Posterior(loc, F.softplus(scale) + 1e-4)
+        return Posterior(loc, F.softplus(scale.contiguous()) + 1e-4)
 
 
 @part

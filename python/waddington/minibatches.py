@@ -63,7 +63,7 @@ class Coded:
         """How many minibatches of that size are gathered at a time."""
         return max(1, self.block // size)
 
-    def read(self, index: np.ndarray) -> dict[str, sparse.csr_matrix]:
+    def read(self, index: np.ndarray | slice) -> dict[str, sparse.csr_matrix]:
         """The rows of all views at `index`, in that order."""
         return {k: rows_at(x, index) for k, x in self.cells.views.items()}
 
@@ -116,6 +116,7 @@ def minibatches(
         part: Which part of each minibatch to take, where several processes share it.
     """
     coded = data if isinstance(data, Coded) else Coded.of(data, levels)
+    whole = order is None and part == WHOLE
     order = np.arange(len(coded)) if order is None else order
     cuts, step = cut(len(order), size, part[1]), coded.per_block(size)
     starts = range(skip - skip % step, len(cuts), step)
@@ -123,7 +124,8 @@ def minibatches(
     def read(start: int) -> tuple[list[int], np.ndarray, dict[str, sparse.csr_matrix]]:
         mine = [share(a, b, part) for a, b in cuts[start : start + step]]
         index = np.concatenate([order[a:b] for a, b in mine])
-        return [b - a for a, b in mine], index, coded.read(index)
+        rows = coded.read(slice(mine[0][0], mine[-1][1]) if whole else index)
+        return [b - a for a, b in mine], index, rows
 
     done = skip - skip % step
     for sizes, index, rows in ahead(read, starts) if coded.filed else map(read, starts):
@@ -215,7 +217,8 @@ def _mixed(
 
 
 def _rows(x: sparse.csr_matrix) -> Rows:
-    values = x.data if x.data.dtype in (np.float32, np.float64) else x.data.astype(np.float32)
+    ready = x.data.dtype in (np.float32, np.float64) and x.data.flags.writeable
+    values = x.data if ready else x.data.astype(np.float32)
     return Rows(
         torch.from_numpy(x.indptr.astype(np.int64)),
         torch.from_numpy(x.indices.astype(np.int64)),

@@ -1,5 +1,7 @@
 """Minibatches: every cell once, never one alone, the same rows however they are gathered."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,16 @@ def test_minibatches_are_rows_of_the_data_in_the_order_asked_for(small_blocks):
         np.testing.assert_allclose(m.size_factor[:, 0], data.size_factor[here], rtol=1e-6)
         at += len(m)
     assert at == 101
+
+
+def test_data_that_can_not_be_written_to_are_read():
+    cells = toy_cells(10)
+    for a in (cells.views["rna"].data, cells.views["rna"].indices):
+        a.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (batch,) = minibatches(cells, cells.levels(), 10)
+    assert (batch.views["rna"].dense().numpy() == cells.views["rna"].toarray()).all()
 
 
 def test_skipping_leaves_out_the_first_ones(small_blocks):

@@ -73,6 +73,13 @@ def test_subsets_are_chosen_before_anything_is_read(files, adata):
     )
 
 
+@pytest.mark.parametrize("index", [slice(0, 5), slice(600, None), slice(3, 3), slice(1, 9, 2)])
+def test_rows_in_memory_may_be_asked_for_by_slice(adata, index):
+    got = rows_at(adata.X, index)
+    assert got.has_canonical_format and got.shape[1] == adata.n_vars
+    np.testing.assert_array_equal(got.toarray(), adata.X.toarray()[index])
+
+
 def test_blocks_cover_all_rows_in_order(files, adata):
     for x in (FileRows.open(files["gzip"]), adata.X):
         parts = list(blocks_of(x, 1000))
