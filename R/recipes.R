@@ -387,7 +387,8 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param critic Units of the critic's hidden layers.
 #' @param n_critic Steps of the critic to each of the generator.
 #' @param penalty Weight of the gradient penalty.
-#' @param learning_rate Of Adam, of both players.
+#' @param learning_rate Of Adam, of both players, at the start; it falls along
+#'   a cosine.
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
@@ -405,8 +406,8 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' wgan()
 #' @export
 wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
-        128), n_critic = 5, penalty = 10.0, learning_rate = 0.0001,
-        batch_size = 64, updates = 20000, epochs = NULL,
+        128), n_critic = 5, penalty = 10.0, learning_rate = 0.0005,
+        batch_size = 64, updates = 10000, epochs = NULL,
         likelihood = "normal") {
     .recipeCall("wgan")
 }

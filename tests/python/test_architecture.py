@@ -19,10 +19,10 @@ PACKAGE = ROOT / "python" / "waddington"
 
 # A room imports from those before it, never from one after it.
 ROOMS = (
-    "errors genes parts contracts trace schedules optim stream files cells minibatches "
-    "conditions kernels layers latents likelihoods coders fusions terms cluster_terms opponents recipe network "
+    "errors genes communities parts contracts trace schedules optim stream files cells minibatches "
+    "conditions kernels layers latents likelihoods coders effects fusions terms cluster_terms opponents recipe network "
     "players whole_step devices annotation scores confounding checks model distributed trainer "
-    "checkpoint readers recipes fit metrics communities integration verbs keras simulate datasets "
+    "checkpoint readers recipes fit metrics integration verbs keras simulate datasets "
     "bridge keras_bridge words __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40

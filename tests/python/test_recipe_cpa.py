@@ -12,9 +12,10 @@ from toys import fit
 import waddington as wd
 from waddington import recipes, simulate
 from waddington.cells import RNA, Cells, Dims
+from waddington.effects import Effects
 from waddington.errors import InputError
 from waddington.minibatches import minibatches
-from waddington.recipes.cpa import Effects, SmoothFlip
+from waddington.recipes.cpa import SmoothFlip
 from waddington.verbs.perturb import predict_perturbation
 
 GENES, SINGLES = 40, "ABCD"
@@ -180,3 +181,104 @@ def test_the_penalty_is_the_squared_slope():
     plain, steep = SmoothFlip(0.0).own(f, seen, truth), SmoothFlip(1.0).own(f, seen, truth)
     want = f.weight.sum(0).square().sum()
     assert float((steep - plain).detach()) == pytest.approx(float(want.detach()), rel=1e-5)
+
+
+# A graph of perturbations -----------------------------------------------------------------------
+
+PATHWAYS = {"P": "abcd", "Q": "efgh", "R": "ijkl"}
+LINKS = tuple((f"{k}{a}", f"{k}{b}") for k, v in PATHWAYS.items() for a in v for b in v if a < b)
+UNSEEN = ("Pa", "Qe", "Ri")
+
+
+def pathways(n=70, seed=1, interaction=0.0):
+    """Perturbations of three pathways: each does what its pathway does, and little of its own."""
+    rng = np.random.default_rng(seed)
+    shared = {k: rng.normal(size=GENES) for k in PATHWAYS}
+    effect = {
+        f"{k}{a}": shared[k] + 0.3 * rng.normal(size=GENES) for k in PATHWAYS for a in PATHWAYS[k]
+    }
+    effect |= {"control": np.zeros(GENES), "Pa+Qe": effect["Pa"] + effect["Qe"]}
+    effect["Pa+Qe"] = effect["Pa+Qe"] + interaction * rng.normal(size=GENES)
+    state = np.repeat(list(effect), n)
+    share = simulate.softmax(rng.normal(size=GENES) + np.stack([effect[s] for s in state]))
+    counts = rng.poisson(1000 * share).astype(np.float32)
+    return Cells({RNA: sparse.csr_matrix(counts)}, covariates={"condition": state})
+
+
+def among(cells, held):
+    return cells.take(np.flatnonzero(~np.isin(cells.covariates["condition"], held)))
+
+
+@cache
+def graphed(permuted=False, interaction=0.0):
+    """All cells, those seen, and a model that knows a graph."""
+    cells = pathways(interaction=interaction)
+    seen = among(cells, (*UNSEEN, "Pa+Qe"))
+    links = LINKS
+    if permuted:
+        names = sorted({a for link in LINKS for a in link})
+        other = dict(zip(names, names[5:] + names[:5], strict=True))
+        links = tuple((other[a], other[b]) for a, b in LINKS)
+    recipe = recipes.cpa(n_latent=8, hidden=(64,), dropout=0.0, graph=links)
+    return cells, seen, fit(recipe, seen, epochs=60, batch_size=64, lr=3e-3)
+
+
+def change_of(target, **options):
+    cells, seen, model = graphed(**options)
+    made = predict_perturbation(model, seen, "condition", "control", target)
+    return made, wd.evaluate_perturbation(made, cells, n_splits=3, n_top=15)
+
+
+@pytest.mark.parametrize("target", UNSEEN)
+def test_a_perturbation_that_was_never_tried_is_told_by_its_neighbours(target):
+    made, found = change_of(target)
+    assert found["predicted"]["r2_change_top"] > 0.75
+    assert found["predicted"]["direction_top"] > 0.8
+    assert set(made.responses[""].weights) == {f"{target[0]}{a}" for a in PATHWAYS[target[0]][1:]}
+    assert made.responses[""].novelty == 1
+
+
+def test_a_graph_that_is_wrong_loses():
+    right = [change_of(k)[1]["predicted"]["r2_change_top"] for k in UNSEEN]
+    wrong = [change_of(k, permuted=True)[1]["predicted"]["r2_change_top"] for k in UNSEEN]
+    assert max(wrong) < 0.4 < min(right)
+
+
+def test_the_model_itself_knows_the_neighbours():
+    cells, seen, model = graphed()
+    for method in ({"method": "condition", "draw": True}, {"trust": 1.0}):
+        made = predict_perturbation(model, seen, "condition", "control", "Pa", **method)
+        found = wd.evaluate_perturbation(made, cells, n_splits=3, n_top=15)
+        assert found["predicted"]["r2_change_top"] > 0.7
+
+
+def test_pairs_of_unseen_perturbations_add_up_unless_they_interact():
+    assert change_of("Pa+Qe")[1]["predicted"]["r2_change_top"] > 0.7
+    found = change_of("Pa+Qe", interaction=2.0)[1]
+    assert found["predicted"]["r2_change_top"] < 0.4
+    assert found["half of the observed"]["r2_change_top"] > 0.9
+
+
+def test_a_perturbation_is_made_of_itself_and_its_neighbours():
+    levels = {"condition": (("A", "B", "C", "control"),)}
+    spec = Effects(graph=(("A", "B"), ("A", "X"), ("B", "X"), ("Y", "Z")), shared=0.4)
+    np.testing.assert_allclose(spec.mixture("A", levels)[:3], [0.6, 0.4, 0])
+    np.testing.assert_allclose(spec.mixture("C", levels)[:3], [0, 0, 1])
+    np.testing.assert_allclose(spec.mixture("X", levels)[:3], [0.5, 0.5, 0])
+    assert spec.knows("A+X", levels) and not spec.knows("Y", levels)
+    with pytest.raises(InputError, match="'Y' was not in training, and no neighbour of it"):
+        spec.mixture("Y", levels)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"graph": ("A", "B")}, "pairs of perturb"), ({"shared": 1}, "below 1")]
+)
+def test_graphs_that_are_none_are_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        Effects(**options)
+
+
+def test_a_level_without_cells_or_neighbours_is_refused():
+    _, seen, model = graphed()
+    with pytest.raises(InputError, match="'condition' has no cells of 'Zz'; it has"):
+        predict_perturbation(model, seen, "condition", "control", "Zz")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,14 @@ class Groups:
         kinds: Their cell types, one per predicted cell; "" without types.
         parts: For each perturbation of the target (one, but for combinations), the pairs that tell
             its change.
+        borrowed: For each, whether it was never measured, and the pairs are its neighbours'.
     """
 
     about: dict[str, str | None]
     predict: np.ndarray
     kinds: np.ndarray
     parts: tuple[tuple[Pair, ...], ...]
+    borrowed: tuple[bool, ...] = (False,)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -64,8 +66,17 @@ class Groups:
         return [np.mean([mean(p.after) - mean(p.before) for p in part], 0) for part in self.parts]
 
 
-def groups_of(data: Any, about: dict[str, str | None]) -> Groups:
+def groups_of(
+    data: Any,
+    about: dict[str, str | None],
+    neighbours: Callable[[str], Sequence[str]] | None = None,
+) -> Groups:
     """The groups of a question; see `Groups.about` for what is asked.
+
+    Args:
+        data: An AnnData or Cells.
+        about: What is asked.
+        neighbours: Levels that act like one that was never measured.
 
     Raises:
         InputError: If a column or a level is not there, or there are no cells to learn from.
@@ -76,9 +87,12 @@ def groups_of(data: Any, about: dict[str, str | None]) -> Groups:
         raise InputError(f"source and target are both {source!r}; nothing would change", "target")
     parts = levels_of(target, np.unique(state))
     _check_level(state, source, "source", about["condition"])
+    told = {}
     for level in parts:
+        near = neighbours(level) if neighbours and level not in state else ()
+        told[level] = [k for k in near if k in state and k != source] or [level]
         within = f", a part of {target!r}" if len(parts) > 1 else ""
-        _check_level(state, level, "target", about["condition"], within)
+        _check_level(state, told[level][0], "target", about["condition"], within)
     kind = column(data, about["cell_type"]) if about["cell_type"] else np.full(len(state), "")
     if of is not None and (about["cell_type"] is None or of not in kind):
         known = listed(np.unique(kind), 12) if about["cell_type"] else "no column: give cell_type="
@@ -86,14 +100,15 @@ def groups_of(data: Any, about: dict[str, str | None]) -> Groups:
     mine = state == source if of is None else (state == source) & (kind == of)
     if not mine.any():
         raise InputError(f"{of!r} has no cells in {source!r} to predict from", "of")
-    pairs = tuple(_pairs(state, kind, source, level, of) for level in parts)
+    pairs = tuple(_pairs(state, kind, source, told[level], of) for level in parts)
     if any(not found for found in pairs):
         raise InputError(
             f"no cell type but {of!r} has cells in both {source!r} and {target!r}; "
             "there is nothing to learn the change from",
             "cell_type",
         )
-    return Groups(about, np.flatnonzero(mine), kind[mine], pairs)
+    borrowed = tuple(told[level] != [level] for level in parts)
+    return Groups(about, np.flatnonzero(mine), kind[mine], pairs, borrowed)
 
 
 def levels_of(target: str, known: Sequence[str]) -> list[str]:
@@ -117,7 +132,8 @@ def column(data: Any, name: str) -> np.ndarray:
     import pandas as pd
 
     values = np.asarray(columns[name], dtype=object)
-    missing = pd.isna(values) | (values == "")
+    missing = pd.isna(values)
+    missing[~missing] = values[~missing] == ""
     if missing.any():
         raise InputError(
             f"{name!r} is missing for {int(missing.sum())} cells; leave them out", name
@@ -134,16 +150,20 @@ def matrix_of(data: Any, features: Sequence[str], layer: str | None) -> sparse.c
 
 
 def _pairs(
-    state: np.ndarray, kind: np.ndarray, source: str, target: str, of: str | None
+    state: np.ndarray, kind: np.ndarray, source: str, targets: Sequence[str], of: str | None
 ) -> tuple[Pair, ...]:
     where = lambda level, k: np.flatnonzero((state == level) & (kind == k))
-    found = [Pair(str(k), where(source, k), where(target, k)) for k in np.unique(kind) if k != of]
+    name = lambda level, k: str(k) if len(targets) == 1 else f"{level} {k}".strip()
+    found = [
+        Pair(name(level, k), where(source, k), where(level, k))
+        for level in targets
+        for k in np.unique(kind)
+        if k != of
+    ]
     return tuple(p for p in found if len(p.before) and len(p.after))
 
 
-def _check_level(
-    state: np.ndarray, level: str, argument: str, name: str, within: str = ""
-) -> None:
+def _check_level(state: np.ndarray, level: str, argument: str, name: str, within: str = "") -> None:
     if level not in state:
         known = listed(np.unique(state), 10)
         raise InputError(f"{name!r} has no cells of {level!r}{within}; it has {known}", argument)

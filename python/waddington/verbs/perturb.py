@@ -125,7 +125,8 @@ def predict_perturbation(
         condition: The column of conditions.
         source: Its level that cells are taken from, such as "control".
         target: Its level that is predicted; "A+B" is the combination of two levels, if it is not a
-            level itself, and predicted as the sum of what they do.
+            level itself, and predicted as the sum of what they do. A level that no cell has can be
+            predicted by a model with a graph of perturbations (`cpa`), from its neighbours.
         cell_type: The column of cell types, or None.
         of: Only cells of this type are predicted; its cells in `target`, if any, are not used.
         method: "transfer", "shift", "condition", or "auto": "transfer" for counts and real
@@ -151,7 +152,9 @@ def predict_perturbation(
     """
     models = _models(model)
     about = {"condition": condition, "source": source, "target": target}
-    groups = groups_of(data, {**about, "cell_type": cell_type, "of": of})
+    effects = effects_of(models[0], condition)
+    near = effects.neighbours if effects else None
+    groups = groups_of(data, {**about, "cell_type": cell_type, "of": of}, near)
     able = _able(models[0], condition, target)
     method = _method_of(models[0], method, condition, able)
     _check_options(models[0], trust, dose, n_draws, condition)
@@ -296,7 +299,7 @@ def _able(model: Model, condition: str, target: str) -> bool:
     """Whether the model decodes that level of the condition by itself."""
     levels = sum(model.levels.get(condition, ()), ())
     if effects := effects_of(model, condition):
-        return set(effects.split(target)) <= set(effects.singles(model.levels))
+        return effects.knows(target, model.levels)
     return condition in {c.covariate for c in model.recipe.conditions} and target in levels
 
 

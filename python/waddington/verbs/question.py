@@ -18,7 +18,7 @@ from .ask import codes_of, each
 from .groups import Groups, Pair
 from .latent import latent
 from .logs import counted
-from .responses import Profiles, Response, beyond_noise, carried, response
+from .responses import Profiles, Response, beyond_noise, borrowed, carried, response
 
 FEWEST_TYPES, FEWEST_CELLS, MOST_CELLS = 3, 20, 300
 """A model is judged by types of enough cells, if there are enough, and by some of their cells."""
@@ -117,7 +117,10 @@ class Question:
 
     def _response(self, target: np.ndarray) -> Response:
         """Of a combination, the sum of the responses to its parts."""
-        parts = [response(self.profiles, pairs, target) for pairs in self.groups.parts]
+        told = zip(self.groups.parts, self.groups.borrowed, strict=True)
+        parts = [
+            (borrowed if lent else response)(self.profiles, pairs, target) for pairs, lent in told
+        ]
         if len(parts) == 1:
             return parts[0]
         change = np.sum([p.change for p in parts], 0)
@@ -213,9 +216,10 @@ class Question:
         has seen these types, so a flatters it, and only what is missing from 1 counts: it has
         learnt the responses less well than they were measured. Where there are too few types to
         tell it is not trusted, nor with combinations, unless it learnt how these add up (`cpa`).
+        The same holds of a perturbation that was never measured, and its neighbours.
         """
         pairs = self.groups.parts[0]
-        if len(self.groups.parts) > 1:
+        if len(self.groups.parts) > 1 or any(self.groups.borrowed):
             return COMPOSED if self.able else 0.0
         if len(pairs) < FEWEST_TYPES:
             return 0.0

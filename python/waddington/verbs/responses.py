@@ -124,6 +124,24 @@ def response(profiles: Profiles, pairs: Sequence[Pair], target: np.ndarray) -> R
     )
 
 
+def borrowed(profiles: Profiles, pairs: Sequence[Pair], target: np.ndarray) -> Response:
+    """The response to a perturbation that was never measured: the mean of its neighbours'.
+
+    Its standard error is how much neighbours differ, so it is as novel as can be.
+
+    Args:
+        profiles: Means by group.
+        pairs: Where the responses to neighbours were measured.
+        target: The source cells of the kind in question; what they are like says nothing here.
+    """
+    change, noise = map(np.stack, zip(*(profiles.change(p) for p in pairs), strict=True))
+    n = len(pairs)
+    spread = change.var(0, ddof=1) if n > 1 else change[0] ** 2
+    error = noise.sum(0) / n**2
+    weights = {p.name: 1 / n for p in pairs}
+    return Response(shrunk(change.mean(0), error), np.sqrt(error + spread), weights, 1.0)
+
+
 def shrunk(change: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Changes, less of them the more of them can be noise, (features,).
 
