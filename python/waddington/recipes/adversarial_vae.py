@@ -64,7 +64,8 @@ def adversarial_vae(
     """
     base = scvi(
         batch, covariates, n_latent, n_hidden, n_layers, likelihood, dispersion, library,
-        dropout, warm_up, encode_covariates, encoder, decoder, learning_rate, epochs, schedule,
+        dropout, warm_up, encode_covariates, encoder=encoder, decoder=decoder,
+        learning_rate=learning_rate, epochs=epochs, schedule=schedule,
     )  # fmt: skip
     check_choice(form, ("flip", "fool"), "form")
     player = Opponent(

@@ -70,8 +70,8 @@ def scanvi(
     """
     base = scvi(
         batch, covariates, n_latent, n_hidden, n_layers, likelihood, dispersion, library,
-        dropout, warm_up, encode_covariates, encoder, decoder, learning_rate, epochs,
-        schedule,
+        dropout, warm_up, encode_covariates, encoder=encoder, decoder=decoder,
+        learning_rate=learning_rate, epochs=epochs, schedule=schedule,
     )  # fmt: skip
     weight = warm(1.0, warm_up, schedule)
     classifier = Decoder(mlp(n_hidden, dropout=dropout), Categorical(), view=labels)
