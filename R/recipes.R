@@ -375,12 +375,14 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' Cells from z ~ N(0, 1), as close to the data as a critic of slope one can
 #' tell.
 #'
-#' It generates; it has no encoder. From counts (\code{"poisson"}) it makes
-#' counts: rates are exp(f(z)), how deep a cell is among what z says, and the
-#' critic sees log(1 + count) of draws, so that zeros are zeros on both sides.
-#' From values (\code{"normal"}) it makes values, relu(f(z)); log-normalised
-#' cells of that kind are told from real ones by their zeros
-#' (\code{tests/benchmarks/evaluate_gan.py}).
+#' It generates; it has no encoder. From counts (\code{"nb"} or
+#' \code{"poisson"}) it makes counts: f(z) is the log of their means, how deep
+#' a cell is among what z says, and the critic sees log(1 + count) of draws,
+#' so that zeros are zeros on both sides; gradients pass through draws (see
+#' \code{likelihoods.rates.draw_logs}). From values (\code{"normal"}) it makes
+#' values, relu(f(z)); log-normalised cells of that kind are told from real
+#' ones by their zeros. The command \code{tests/benchmarks/evaluate_gan.py}
+#' compares them.
 #'
 #' @param n_latent Dimensions of z.
 #' @param generator Units of the generator's hidden layers.
@@ -392,7 +394,8 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
-#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts.
+#' @param likelihood \code{"nb"} or \code{"poisson"} for counts,
+#'   \code{"normal"} for values.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -604,8 +607,8 @@ cpa <- function(perturbation = "condition", control = "control",
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of either player, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
-#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts;
-#'   see \code{wgan}.
+#' @param likelihood \code{"nb"} or \code{"poisson"} for counts,
+#'   \code{"normal"} for values; see \code{wgan}.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.
@@ -633,10 +636,10 @@ gan <- function(n_latent = 64, generator = c(128, 256),
 #'
 #' Sizes, batch normalisation of the generator, none in the critic, penalty,
 #' steps of the critic and optimiser are those of the authors. Theirs makes
-#' normalised counts behind a layer that makes them add up, this one values
-#' (\code{"normal"}) or counts (\code{"poisson"}), as \code{wgan} does; their
-#' million steps are \code{updates}. Types make up training as they do the
-#' data; \code{sample(model, cell_type = ...)} makes more of one.
+#' normalised counts behind a layer that makes them add up, this one counts or
+#' values as \code{wgan} does; their million steps are \code{updates}. Types
+#' make up training as they do the data; \code{sample(model, cell_type = ...)}
+#' makes more of one.
 #'
 #' @param cell_type The column of types that cells are made of; \code{NULL}
 #'   makes any.
@@ -650,8 +653,8 @@ gan <- function(n_latent = 64, generator = c(128, 256),
 #' @param batch_size Cells per minibatch.
 #' @param updates Steps of the critic, where \code{epochs} is \code{NULL}.
 #' @param epochs Passes over the cells.
-#' @param likelihood \code{"normal"} for values, \code{"poisson"} for counts;
-#'   see \code{wgan}.
+#' @param likelihood \code{"nb"} or \code{"poisson"} for counts,
+#'   \code{"normal"} for values; see \code{wgan}.
 #'
 #' @return A recipe, for \code{\link{trainVAE}} or \code{\link{trainGAN}}: a
 #'   list of class \code{waddington_recipe} that prints.

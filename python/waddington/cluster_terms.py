@@ -75,3 +75,29 @@ class WithinCode:
         x = cells.views[self.of].map(TRANSFORMS[self.transform]).dense().to(h.dtype)
         far = torch.cdist(x, x).square() / x.shape[1]
         return (far * alike(h / h.detach().amax().clamp(min=TINY), self.widths)).mean()
+
+
+@part
+class SelfTraining:
+    """KL(P || Q), in nats: P is Q, the share of each cluster in a cell, made sharper.
+
+    P is q² over the size of the cluster, normalised, and is taken as given: cells that are sure
+    teach those that are not, and small clusters pull as hard as large ones. Sizes are those in the
+    minibatch.
+
+    References:
+        Xie et al. (2016), Unsupervised deep embedding for clustering analysis, ICML.
+    """
+
+    on: str = "q.memberships"
+    weight: Schedule = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"sharper {self.on}"
+
+    def __call__(self, trace: Trace, cells: Minibatch) -> Tensor:
+        q = trace[self.on].clamp(min=TINY)
+        p = (q.square() / q.sum(0)).detach()
+        p = p / p.sum(-1, keepdim=True)
+        return (p * (p.log() - q.log())).sum(-1).mean()

@@ -11,6 +11,8 @@ import numpy as np
 from scipy import sparse
 
 BISECTIONS = 40
+SEARCHES, MOST = 12, 3000
+"""Resolutions tried for a number of clusters, and cells that they are tried on."""
 
 
 def neighbour_graph(z: np.ndarray, k: int = 15) -> sparse.csr_matrix:
@@ -83,6 +85,32 @@ def merged(
     parts = _numbered(parts)
     join = sparse.csr_matrix((np.ones(len(parts)), (parts, np.arange(len(parts)))))
     return leiden(sparse.csr_matrix(join @ graph @ join.T), resolution, seed)[parts]
+
+
+def divided(z: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """Mean positions of n clusters, (n, dimensions).
+
+    Clusters are communities of the graph of neighbours, at a resolution that makes n; if none does,
+    those of k-means.
+
+    Args:
+        z: Positions, (cells, dimensions); more than 3,000 are thinned out.
+        n: How many.
+        seed: Of the clusterings.
+    """
+    from sklearn.cluster import KMeans
+
+    z = np.asarray(z, dtype=np.float64)[:: max(1, -(-len(z) // MOST))]
+    graph, low, high = neighbour_graph(z), 1e-2, 1e2
+    for _ in range(SEARCHES):
+        middle = np.sqrt(low * high)
+        found = leiden(graph, middle, seed)
+        if found.max() + 1 == n:
+            return np.stack([z[found == k].mean(0) for k in range(n)])
+        low, high = (middle, high) if found.max() + 1 < n else (low, middle)
+    n_distinct = len(np.unique(z, axis=0))
+    centres = KMeans(min(n, n_distinct), n_init=10, random_state=seed).fit(z).cluster_centers_
+    return np.resize(centres, (n, z.shape[1]))
 
 
 def _one_round(

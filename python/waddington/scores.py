@@ -62,6 +62,25 @@ def sample_of(cells: Cells, index: np.ndarray) -> Cells:
 
 
 @torch.no_grad()
+def settle(network: Network, phase: int, trained: Part) -> None:
+    """At the beginning of a phase, let modules start from where cells are after the one before.
+
+    A module that wants to has `settle(phase, positions)`; positions() is (some cells, n).
+    """
+
+    def positions() -> np.ndarray:
+        network.eval()
+        few = trained[1][:: max(1, -(-len(trained[1]) // SAMPLE))]
+        device = next(network.parameters()).device
+        blocks = minibatches(trained[0], {}, 512, few, device=device)
+        return torch.cat([network.encode(m).loc for m in blocks]).cpu().numpy()
+
+    for module in network.modules():
+        if hasattr(module, "settle"):
+            module.settle(phase, positions)
+
+
+@torch.no_grad()
 def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> dict[str, Any]:
     """Held-out score beside the trivial model's, and how many latent dimensions are in use."""
     found: dict[str, Any] = {}

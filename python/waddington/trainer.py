@@ -25,7 +25,7 @@ from .network import Network
 from .players import Means, Player, set_mode
 from .recipe import Phase, Recipe
 from .schedules import Clock, at
-from .scores import broken_cells, evaluate, extremes, lends, report, sample_of
+from .scores import broken_cells, evaluate, extremes, lends, report, sample_of, settle
 from .terms import losses, objective, weighted
 from .trace import Trace
 from .whole_step import WholeStep, match
@@ -218,6 +218,7 @@ class Trainer:
         self._before, self._total = sum(lengths[: self.phase]), sum(lengths)
         for key, p in self.network.named_parameters():
             p.requires_grad_(any(fnmatch(key, pattern) for pattern in phase.train))
+        settle(self.network, self.phase, (self.data, self.train))
         games = [(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents]
         games += [(self._objective, self.network, phase.optimiser, phase.every)]
         self.players = [self.team.share(Player.of(*game), game[1]) for game in games]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from toys import cells as toy_cells
 
-from waddington.cluster_terms import Entropy, WithinCode
+from waddington.cluster_terms import Entropy, SelfTraining, WithinCode
 from waddington.errors import InputError
 from waddington.minibatches import minibatches
 from waddington.trace import Trace
@@ -63,3 +63,21 @@ def test_within_code_is_least_when_codes_follow_the_data():
 def test_an_unknown_transform_is_refused():
     with pytest.raises(InputError, match="transform must be one of log1p, none, got 'sqrt'"):
         WithinCode("h", transform="sqrt")
+
+
+def test_self_training_is_the_divergence_from_sharper_shares():
+    logits = 2 * torch.randn(30, 4, generator=G, dtype=torch.float64)
+    q = logits.softmax(-1).numpy()
+    p = q**2 / q.sum(0)
+    p = p / p.sum(1, keepdims=True)
+    want = (p * np.log(p / q)).sum() / 30
+    term = SelfTraining("share")
+    assert float(term(Trace(share=torch.from_numpy(q)), M)) == pytest.approx(want, rel=1e-9)
+    even = torch.full((30, 4), 0.25)
+    assert float(term(Trace(share=even), M)) == pytest.approx(0, abs=1e-6)
+
+
+def test_self_training_pulls_cells_to_what_they_are_nearest_to():
+    logits = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat(15, 1).requires_grad_()
+    SelfTraining("share")(Trace(share=logits.softmax(-1)), M).backward()
+    assert (logits.grad[::2, 0] < 0).all() and (logits.grad[1::2, 1] < 0).all()

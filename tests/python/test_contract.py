@@ -76,7 +76,7 @@ def test_the_objective_falls(case):
     assert len(rows) == EPOCHS * len(case.recipe.phases)
     assert all(np.isfinite(v).all() for v in case.model.weights.values())
     if case.recipe.terms:
-        assert rows[-1]["objective"] < rows[0]["objective"]
+        assert rows[-1]["objective"] < rows[-EPOCHS]["objective"]
 
 
 def test_every_parameter_moves(case):
@@ -291,10 +291,11 @@ def test_terms_are_means_over_cells(case):
 def doubled(model):
     """The same model of data in which every gene is there twice."""
     genes, weights = len(model.features["rna"]), {}
+    learnt = dict(model.network.named_parameters())
     for name, w in model.weights.items():
         axes = [i for i, n in enumerate(w.shape) if n == genes]
         weights[name] = np.concatenate([w, w], axes[0]) if axes else w
-        if axes and name.startswith("encoders"):
+        if axes and name.startswith("encoders") and name in learnt:
             weights[name] = weights[name] / 2
     names = model.features["rna"]
     features = {"rna": (*names, *(f"{k} again" for k in names))}

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from waddington import simulate
-from waddington.communities import leiden, neighbour_graph
+from waddington.communities import divided, leiden, neighbour_graph
 from waddington.integration import (
     connectivity,
     conservation,
@@ -156,3 +156,15 @@ def test_the_neighbour_graph_is_symmetric_and_sure_of_the_nearest():
     graph = neighbour_graph(z, 10)
     assert abs(graph - graph.T).max() < 1e-12 and graph.max() <= 1 + 1e-12
     np.testing.assert_allclose(np.asarray(graph.max(1).todense()).ravel(), 1, atol=1e-9)
+
+
+def test_cells_are_divided_into_as_many_clusters_as_asked():
+    rng = np.random.default_rng(0)
+    centres = 8 * np.eye(5)
+    z = np.repeat(centres, 60, 0) + rng.normal(size=(300, 5))
+    found = divided(z, 5)
+    order = np.argmin(((centres[:, None] - found) ** 2).sum(-1), 1)
+    assert sorted(order) == list(range(5))
+    np.testing.assert_allclose(found[order], centres, atol=0.6)
+    assert divided(z, 70).shape == (70, 5)
+    assert divided(np.zeros((4, 3)), 6).shape == (6, 3)  # more than there are points

@@ -38,7 +38,7 @@ INVERSES = {
 class NormalData:
     """Real numbers with mean (cells, features).
 
-    The sd is a number, or log_sd, (1, features), says it.
+    The sd is a number, or log_sd, (1, features) or (cells, features), says it.
     """
 
     mean: Tensor
@@ -61,7 +61,7 @@ class NormalData:
         n = off.shape[-1]
         if self.sd is None:
             off = off * (-self.log_sd).exp()
-            return -0.5 * (off * off).sum(-1) - self.log_sd.sum() - n * HALF_LOG_TWO_PI
+            return -0.5 * (off * off).sum(-1) - self.log_sd.sum(-1) - n * HALF_LOG_TWO_PI
         if self.sd == 0:
             raise InputError("a normal head with sd = 0 is a point and has no density", "sd")
         scale, constant = -0.5 / self.sd**2, n * (HALF_LOG_TWO_PI + math.log(self.sd))

@@ -3,6 +3,7 @@
 from .adversarial_vae import adversarial_vae
 from .autoencoder import autoencoder
 from .autozi import autozi
+from .cardec import cardec
 from .cpa import cpa
 from .cvae import cvae
 from .exercise_vae import exercise_vae
@@ -38,6 +39,7 @@ RECIPES = {
         scpoli,
         autozi,
         saucie,
+        cardec,
     )
 }
 __all__ = ["RECIPES", *RECIPES]

@@ -122,16 +122,24 @@ def restrict(model: Model, genes: Sequence[str], view: str = RNA) -> Model:
     weights = dict(model.weights)
     expected = expected_inputs(model, view)
     for name, module in model.network.named_modules():
-        if isinstance(module, SparseLinear) and view in module.weight:
-            first = weights[f"{name}.weight.{view}"]
-            weights[f"{name}.weight.{view}"] = first[keep]
-            if module.bias is not None:
-                weights[f"{name}.bias"] = weights[f"{name}.bias"] + expected[absent] @ first[absent]
+        _narrow(weights, name, module, (view, keep, absent, expected))
     for key in weights:
         if key.startswith(f"decoders.{view}.head.") and not key.endswith((".loc", ".scale")):
             weights[key] = np.take(weights[key], keep, int(".blocks." in key))
     features = {**model.features, view: tuple(genes)}
     return replace(model, weights=weights, features=features)
+
+
+def _narrow(weights: dict, name: str, module: object, which: tuple) -> None:
+    """Leave in `weights` what a module that reads genes knows of those to keep."""
+    view, keep, absent, expected = which
+    for key in getattr(module, "per_gene", ()):
+        weights[f"{name}.{key}"] = weights[f"{name}.{key}"][..., keep]
+    if isinstance(module, SparseLinear) and view in module.weight:
+        first = weights[f"{name}.weight.{view}"]
+        weights[f"{name}.weight.{view}"] = first[keep]
+        if module.bias is not None:
+            weights[f"{name}.bias"] = weights[f"{name}.bias"] + expected[absent] @ first[absent]
 
 
 def put_back(model: Model, few: Model, rows: Sequence[str], view: str = RNA) -> Model:
