@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .cells import Dims, Minibatch, Rows
+from .coders import TRANSFORMS
 from .contracts import FormPart, OptimiserPart
-from .layers import Stack, mlp
+from .layers import Stack, check_choice, mlp
 from .optim import Adam
 from .parts import part
 from .schedules import Clock, Schedule
@@ -129,6 +130,7 @@ class Opponent:
         weight: What its pull counts in the network's objective.
         optimiser: How it moves.
         every: It moves at every so many minibatches.
+        transform: Applied to real data before they are looked at: "none" or "log1p".
     """
 
     on: str
@@ -138,6 +140,10 @@ class Opponent:
     weight: Schedule = 1.0
     optimiser: OptimiserPart = Adam()
     every: int = 1
+    transform: str = "none"
+
+    def check(self) -> None:
+        check_choice(self.transform, tuple(TRANSFORMS), "transform")
 
     @property
     def name(self) -> str:
@@ -180,4 +186,6 @@ class OpponentNet(nn.Module):
         if self.spec.against == PRIOR:
             return trace[PRIOR]
         data = cells.data(self.spec.against)
-        return data.dense() if isinstance(data, Rows) else data
+        if not isinstance(data, Rows):
+            return data
+        return data.map(TRANSFORMS[self.spec.transform]).dense()

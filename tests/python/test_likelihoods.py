@@ -1,6 +1,7 @@
 """Heads against scipy, their samples against their moments, their starts, their checks of data."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from waddington.likelihoods import (
     Poisson,
     ZeroInflatedNegativeBinomial,
 )
+from waddington.likelihoods.negative_binomial import NBCounts
+from waddington.likelihoods.rates import Rates, draw_logs
 from waddington.parts import from_json, to_json
 
 CELLS, GENES = 6, 9
@@ -338,3 +341,42 @@ def test_settings_that_mean_nothing_are_refused_by_name(make, argument):
     with pytest.raises(InputError, match=argument) as e:
         make()
     assert e.value.argument == argument
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.7, 4.0, 60.0])
+def test_log_draws_are_poisson_and_their_mean_follows_the_rate(rate):
+    torch.manual_seed(0)
+    rates = torch.full((400_000, 1), rate, dtype=torch.float64, requires_grad=True)
+    logs = draw_logs(rates)
+    k = np.arange(400)
+    chance = lambda mean: stats.poisson.pmf(k, mean)
+    counts = np.expm1(logs.detach().numpy())
+    np.testing.assert_allclose(counts, np.round(counts), atol=1e-9)
+    assert (counts == 0).mean() == pytest.approx(chance(rate)[0], abs=0.003)
+    logs.mean().backward()
+    h = 1e-4
+    slope = (np.log1p(k) * (chance(rate + h) - chance(rate - h))).sum() / (2 * h)
+    assert float(rates.grad.sum()) == pytest.approx(slope, rel=0.01)
+
+
+def test_every_look_at_a_log_draw_is_another_draw():
+    counts = Poisson("none").distribution(None, torch.zeros(50, 4))
+    assert (counts.log_draw != counts.log_draw).any()
+
+
+def test_log_draws_of_a_negative_binomial_follow_mean_and_theta():
+    torch.manual_seed(0)
+    n, k = 400_000, np.arange(400)
+    logits = torch.full((n, 1), math.log(3.0), dtype=torch.float64, requires_grad=True)
+    log_theta = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
+    made = NBCounts(Rates.of(logits, None, "none"), log_theta).log_draw
+    expected = lambda a, t: (
+        np.log1p(k) * stats.nbinom.pmf(k, math.exp(t), 1 / (1 + math.exp(a - t)))
+    ).sum()
+    at, h = math.log(3.0), 1e-4
+    assert float(made.detach().mean()) == pytest.approx(expected(at, 0.0), rel=0.01)
+    made.mean().backward()
+    slope = (expected(at + h, 0.0) - expected(at - h, 0.0)) / (2 * h)
+    assert float(logits.grad.sum()) == pytest.approx(slope, rel=0.02)
+    slope = (expected(at, h) - expected(at, -h)) / (2 * h)
+    assert float(log_theta.grad) == pytest.approx(slope, rel=0.05)

@@ -6,6 +6,7 @@ import torch
 from toys import cells as toy_cells
 
 from waddington.cells import Dims
+from waddington.errors import InputError
 from waddington.layers import mlp
 from waddington.minibatches import minibatches
 from waddington.opponents import (
@@ -139,3 +140,16 @@ def test_sizes_follow_what_is_told_apart():
     assert critic.out.weight.shape == (1, 5) and critic.out.bias is None
     assert Opponent("z", "batch").covariates == ("batch",)
     assert Opponent("rna.mean", "rna", GAN()).covariates == ()
+
+
+def test_real_counts_are_looked_at_on_the_scale_that_is_asked_for():
+    net = Opponent("made", against="rna", form=GAN(), transform="log1p").build(37, DIMS)
+    got = net._truth(Trace(), M)
+    torch.testing.assert_close(got, torch.log1p(M.views["rna"].dense()))
+    plain = Opponent("made", against="rna", form=GAN()).build(37, DIMS)._truth(Trace(), M)
+    torch.testing.assert_close(plain, M.views["rna"].dense())
+
+
+def test_a_scale_that_is_not_known_is_refused():
+    with pytest.raises(InputError, match="transform must be one of"):
+        Opponent("made", against="rna", transform="sqrt")

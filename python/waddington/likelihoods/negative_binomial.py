@@ -15,7 +15,7 @@ from .. import kernels
 from ..cells import Rows
 from ..parts import part
 from .dispersion import LIFT, check_dispersion, maps_of, start_log_theta, tables_of
-from .rates import Rates, check_counts, check_library, draw_counts, start_logits
+from .rates import Rates, check_counts, check_library, draw_counts, draw_logs, start_logits
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,17 @@ class NBCounts:
 
     def sample(self) -> Tensor:
         """One draw, a Gamma-Poisson mixture, (cells, genes)."""
+        return draw_counts(self._drawn_rate())
+
+    @property
+    def log_draw(self) -> Tensor:
+        """log(1 + a draw), with a gradient, (cells, genes); another draw whenever it is read."""
+        return draw_logs(self._drawn_rate())
+
+    def _drawn_rate(self) -> Tensor:
+        """Gamma draws around the mean, with a gradient, (cells, genes)."""
         theta = self.log_theta.exp().expand_as(self.logits)
-        return draw_counts(torch._standard_gamma(theta) * self.mean / theta)
+        return torch._standard_gamma(theta) * self.mean / theta
 
 
 @part

@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import kernels
 from ..cells import Rows
 from ..parts import part
-from .rates import Rates, check_counts, check_library, draw_counts, start_logits
+from .rates import Rates, check_counts, check_library, draw_counts, draw_logs, start_logits
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class PoissonCounts:
     def sample(self) -> Tensor:
         """One draw, (cells, genes)."""
         return draw_counts(self.mean)
+
+    @property
+    def log_draw(self) -> Tensor:
+        """log(1 + a draw), with a gradient, (cells, genes); another draw whenever it is read."""
+        return draw_logs(self.mean)
 
 
 @part

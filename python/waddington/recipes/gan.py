@@ -1,12 +1,17 @@
-"""GAN: a generator of log expression, and a discriminator."""
+"""GAN: a generator of counts or of log expression, and a discriminator."""
+
+from typing import Any
 
 from ..coders import Decoder
+from ..contracts import HeadPart
 from ..latents import Gaussian
-from ..layers import mlp
-from ..likelihoods import NormalHead
+from ..layers import check_choice, mlp
+from ..likelihoods import NegativeBinomial, NormalHead, Poisson
 from ..opponents import GAN, Opponent
 from ..optim import Adam
 from ..recipe import Phase, Recipe
+
+LIKELIHOODS = ("poisson", "nb", "normal")
 
 
 def gan(
@@ -17,6 +22,7 @@ def gan(
     batch_size: int = 64,
     updates: int = 10000,
     epochs: int | None = None,
+    likelihood: str = "normal",
 ) -> Recipe:
     """x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
 
@@ -32,23 +38,38 @@ def gan(
         batch_size: Cells per minibatch.
         updates: Steps of either player, where `epochs` is None.
         epochs: Passes over the cells.
+        likelihood: "nb" or "poisson" for counts, "normal" for values; see `wgan`.
 
     References:
         Goodfellow et al. (2014), NeurIPS 27. Radford et al. (2016), ICLR, for the optimiser.
     """
     adam = Adam(learning_rate, betas=(0.5, 0.999))
+    head, look = generated(likelihood)
     judge = Opponent(
-        "rna.mean",
         against="rna",
         form=GAN(),
         stack=mlp(*discriminator, act="leaky_relu"),
         optimiser=adam,
+        **look,
     )
     return Recipe(
         name="gan",
         encoders=(),
         latent=Gaussian(n_latent),
-        decoders=(Decoder(mlp(*generator), NormalHead("relu", sd=0.0)),),
+        decoders=(Decoder(mlp(*generator), head),),
         opponents=(judge,),
         phases=(Phase(epochs, updates, adam, batch_size=batch_size, stop=None),),
     )
+
+
+def generated(likelihood: str) -> tuple[HeadPart, dict[str, Any]]:
+    """The head of a generator, and how its opponent looks at what it made and at real cells.
+
+    Raises:
+        InputError: If the likelihood is none of LIKELIHOODS.
+    """
+    check_choice(likelihood, LIKELIHOODS, "likelihood")
+    if likelihood == "normal":
+        return NormalHead("relu", sd=0.0), {"on": "rna.mean"}
+    head = Poisson("none") if likelihood == "poisson" else NegativeBinomial(library="none")
+    return head, {"on": "rna.log_draw", "transform": "log1p"}

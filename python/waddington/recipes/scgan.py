@@ -9,13 +9,13 @@ from ..coders import Decoder
 from ..conditions import Table, conditions
 from ..latents import Gaussian
 from ..layers import mlp
-from ..likelihoods import NormalHead
 from ..opponents import Opponent, OpponentNet, WassersteinGP
 from ..optim import Adam
 from ..parts import part
 from ..recipe import Phase, Recipe
 from ..schedules import Clock
 from ..trace import Trace
+from .gan import generated
 
 
 @part
@@ -72,13 +72,14 @@ def scgan(
     batch_size: int = 128,
     updates: int = 20000,
     epochs: int | None = None,
+    likelihood: str = "normal",
 ) -> Recipe:
-    """x = relu(f(z, type)), z ~ N(0, 1), as close to the data of each type as a critic can tell.
+    """Cells from z ~ N(0, 1) and a type, as close to the data of each type as a critic can tell.
 
     Sizes, batch normalisation of the generator, none in the critic, penalty, steps of the critic
-    and optimiser are those of the authors. It is made for log-normalised values, where theirs are
-    normalised counts behind a layer that makes them add up; their million steps are `updates`.
-    Types make up training as they do the data; `sample(model, cell_type=...)` makes more of one.
+    and optimiser are those of the authors. Theirs makes normalised counts behind a layer that makes
+    them add up, this one counts or values as `wgan` does; their million steps are `updates`. Types
+    make up training as they do the data; `sample(model, cell_type=...)` makes more of one.
 
     Args:
         cell_type: The column of types that cells are made of; None makes any.
@@ -91,24 +92,26 @@ def scgan(
         batch_size: Cells per minibatch.
         updates: Steps of the critic, where `epochs` is None.
         epochs: Passes over the cells.
+        likelihood: "nb" or "poisson" for counts, "normal" for values; see `wgan`.
 
     References:
         Marouf et al. (2020), Nature Communications 11, 166.
     """
     adam = Adam(learning_rate, betas=(0.5, 0.9), amsgrad=True)
-    told = {"against": "rna", "form": WassersteinGP(penalty), "optimiser": adam}
+    head, look = generated(likelihood)
+    told = {"against": "rna", "form": WassersteinGP(penalty), "optimiser": adam, **look}
     stack = mlp(*critic, act="leaky_relu")
     judge = (
-        ProjectionCritic("rna.mean", stack=stack, by=cell_type, **told)
+        ProjectionCritic(stack=stack, by=cell_type, **told)
         if cell_type
-        else Opponent("rna.mean", stack=stack, **told)
+        else Opponent(stack=stack, **told)
     )
     layers = mlp(*generator, norm="batch", inject="every" if cell_type else None)
     return Recipe(
         name="scgan",
         encoders=(),
         latent=Gaussian(n_latent),
-        decoders=(Decoder(layers, NormalHead("relu", sd=0.0)),),
+        decoders=(Decoder(layers, head),),
         conditions=conditions(cell_type),
         opponents=(judge,),
         phases=(Phase(epochs, updates, adam, batch_size=batch_size, every=n_critic, stop=None),),
