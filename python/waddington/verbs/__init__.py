@@ -14,6 +14,7 @@ from .doublets import Doublets, find_doublets, synthetic_doublets
 from .elbo import elbo, log_likelihood
 from .evaluate_perturbation import evaluate_perturbation
 from .interpolate import interpolate, path_between, traverse
+from .invert import invert, positions
 from .label import Labels, label
 from .latent import latent
 from .map_query import Mapped, map_query, transfer_labels
@@ -30,8 +31,8 @@ __all__ = [
     "NEEDS", "VERBS", "Augmented", "Checks", "Clusters", "Differences", "Doublets", "Labels",
     "Mapped", "PerturbationMap", "Prediction", "augment", "check_model", "clusters", "denoise",
     "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "label", "latent",
-    "log_likelihood", "map_query", "path_between", "perturbation_map", "predict_perturbation",
-    "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets", "transfer_labels",
-    "transform", "traverse", "verb", "why_not", "zero_inflation",
+    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "invert", "label",
+    "latent", "log_likelihood", "map_query", "path_between", "perturbation_map", "positions",
+    "predict_perturbation", "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets",
+    "transfer_labels", "transform", "traverse", "verb", "why_not", "zero_inflation",
 ]  # fmt: skip
