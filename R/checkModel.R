@@ -107,7 +107,9 @@ print.waddington_checks <- function(x, ...) {
         x$recipe, .count(looked), of, x$n_samples
     ))
     shown <- x$table
-    shown[] <- lapply(shown, format, digits = 3L, drop0trailing = TRUE)
+    shown[] <- lapply(shown, function(v) {
+        vapply(signif(v, 4L), format, "", big.mark = ",")
+    })
     print(shown)
     cat("\n")
     words <- if (length(x$flags)) .upperFirst(x$flags) else
@@ -151,7 +153,7 @@ plot.waddington_checks <- function(x, y, ...) {
         ggplot2::labs(
             x = "replicates (last panel: rank, as a share)",
             y = "data (last panel: share of counts)",
-            title = paste("Is the data like replicates of", x$recipe)
+            title = paste0("Data against replicates of a ", x$recipe, " model")
         ) +
         .theme()
 }

@@ -176,7 +176,8 @@ plot.waddington_metrics <- function(x, y, ...) {
     ggplot2::ggplot(points, ggplot2::aes(.data$mixed, .data$kept)) +
         ggplot2::geom_point(ggplot2::aes(colour = .data$kind), size = 3) +
         ggplot2::geom_text(
-            ggplot2::aes(label = .data$name), hjust = 1.12, size = 3.4
+            ggplot2::aes(label = paste0(.data$name, "   ")), hjust = 1,
+            size = 3.4
         ) +
         ggplot2::scale_colour_manual(
             values = c(baseline = "grey60", model = "#C8102E"), guide = "none"
