@@ -171,11 +171,14 @@ plotMeanVariance <- function(x, input = "logcounts", output = "denoised",
 #' lost to those that are gained.
 #'
 #' @md
-#' @param path A matrix of genes x steps, of \code{\link{interpolateCells}}.
+#' @param path A matrix of genes x steps, of \code{\link{interpolateCells}} or
+#'   \code{\link{traverseLatent}}.
 #' @param genes Names of the genes to show; \code{NULL} is those that change
 #'   most.
 #' @param n_genes Whole number of genes to show then.
-#' @return A ggplot; each gene is scaled to its range along the path.
+#' @return A ggplot; each gene is scaled to its range along the path. Crosses
+#'   below mark the steps that are off the manifold, further from all cells than
+#'   95 in 100 cells are from theirs.
 #' @examples
 #' path <- outer(1:3, seq(0, 1, 0.25))
 #' dimnames(path) <- list(c("a", "b", "c"), seq(0, 1, 0.25))
@@ -206,8 +209,30 @@ plotInterpolation <- function(path, genes = NULL, n_genes = 40) {
         ggplot2::geom_tile(ggplot2::aes(fill = .data$value)) +
         ggplot2::scale_fill_viridis_c() +
         ggplot2::scale_x_continuous(expand = c(0, 0)) +
+        .offManifold(path, genes) +
         ggplot2::labs(
-            x = "share of the way", y = NULL, fill = "share of range"
+            x = attr(path, "along") %||% "share of the way", y = NULL,
+            fill = "share of range"
         ) +
         .theme()
+}
+
+# Crosses below the steps where no cells are.
+.offManifold <- function(path, genes) {
+    far <- which(attr(path, "novelty") > 0.95)
+    if (!length(far)) {
+        return(NULL)
+    }
+    data <- data.frame(share = as.numeric(colnames(path))[far])
+    list(
+        ggplot2::geom_point(
+            data = data, ggplot2::aes(.data$share, y = 0.25), shape = 4,
+            colour = "#C8102E"
+        ),
+        ggplot2::expand_limits(y = c(0, length(genes) + 0.5)),
+        ggplot2::labs(caption = paste(
+            length(far), "of", ncol(path),
+            "steps are where no cells are (crosses)"
+        ))
+    )
 }

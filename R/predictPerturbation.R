@@ -154,6 +154,7 @@ setMethod("predictPerturbation", "ANY", function(
     .checkNoneMissing(columns, ncol(x), call)
     given <- c(columns, .moreColumns(x, covariates, call))
     keep <- .cellsThatTell(columns[[1L]], groups, models[[1L]])
+    keep <- .ofKnownDoses(keep, x, columns[[1L]], groups, models[[1L]], given)
     x <- x[, keep]
     given <- lapply(given, function(v) v[keep])
     columns <- lapply(columns, function(v) v[keep])
@@ -296,6 +297,22 @@ setMethod("predictPerturbation", "ANY", function(
         (is.null(groups$of) || !learnt)
     wanted <- if (combined) parts else .singles(groups$target, known)
     which(state %in% c(groups$source, wanted))
+}
+
+# Those of them with a dose that the model learnt; others were left out of
+# training, to be predicted.
+.ofKnownDoses <- function(keep, x, state, groups, model, given) {
+    decoders <- .tree(model)$decoders
+    name <- unlist(lapply(decoders, function(one) one$effects$dose))
+    if (is.null(name)) {
+        return(keep)
+    }
+    doses <- if (is.null(given[[name]])) x[[name]] else given[[name]]
+    if (is.null(doses)) {
+        return(keep)
+    }
+    known <- as.character(doses) %in% model@levels[[name]]
+    keep[known[keep] | as.character(state)[keep] == groups$source]
 }
 
 # Predicted cells as an experiment, with what is needed to judge them.

@@ -234,6 +234,24 @@ def test_a_map_is_the_verb_s(told, cells):
     np.testing.assert_allclose(moved["targets"]["covered"], true.targets["covered"])
 
 
+def test_cells_elsewhere_and_paths_are_the_verbs(told, cells):
+    model = told["handle"]
+    moved = value(bridge.transform(model, cells, {"donor": "b"}, None, True, 3))
+    np.testing.assert_array_equal(moved, verbs.transform(model, cells, {"donor": "b"}, seed=3).T)
+    more = value(bridge.augment(model, cells, "state", "wake", 7, 3))
+    true = verbs.augment(model, cells, "state", "wake", 7, seed=3)
+    np.testing.assert_array_equal(more["values"], true.cells.T)
+    np.testing.assert_array_equal(more["index"], true.index + 1)
+    rare = value(bridge.rareness(model, cells, "neighbours", 3))
+    np.testing.assert_array_equal(rare, verbs.rareness(model, cells, "neighbours", 3))
+    way = value(bridge.path_between(model, cells, [1, 2], [3], 4, "slerp"))
+    at, novelty = verbs.path_between(model, cells, [0, 1], [2], 4, "slerp")
+    np.testing.assert_array_equal(way["at"], at)
+    np.testing.assert_array_equal(way["novelty"], novelty)
+    path = value(bridge.traverse(model, cells, 3, 5, 2.0, []))
+    np.testing.assert_array_equal(path, verbs.traverse(model, cells, 2, 5, 2.0).T)
+
+
 def test_columns_and_records_have_no_holes_that_r_cannot_read():
     rows = ({"epoch": 1, "objective": None}, {"epoch": 2, "objective": 3.0, "kl": 1.0})
     columns = answers.columns(rows)

@@ -182,7 +182,7 @@ test_that("paths lead from one mean to the other", {
         sce, model, "type2", "type1",
         label = "cell_type", steps = 5
     )
-    expect_equal(unname(back[, 5:1]), unname(path), tolerance = 1e-4)
+    expect_equal(unname(back[, 5:1]), unname(path[, 1:5]), tolerance = 1e-4)
     one <- interpolateCells(sce, model, 1, 2, steps = 2)
     expect_equal(dim(one), c(nrow(sce), 2L))
     expect_error(

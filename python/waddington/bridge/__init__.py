@@ -8,7 +8,8 @@ without names is a list here even where it stands for an empty mapping, hence di
 
 from .. import __version__
 from .expression import denoise, denoise_to_file, latent, sample
-from .inputs import cells, needs, needs_of, recipe
+from .generation import augment, path_between, rareness, transform, traverse
+from .inputs import cells, cells_in_file, needs, needs_of, recipe
 from .perturbations import evaluate_perturbation, perturbation_map, predict_perturbation
 from .references import (
     check_model,
@@ -33,7 +34,9 @@ def version() -> str:
 
 __all__ = [
     "advance",
+    "augment",
     "cells",
+    "cells_in_file",
     "check_model",
     "denoise",
     "denoise_to_file",
@@ -53,12 +56,16 @@ __all__ = [
     "needs",
     "needs_of",
     "open_model",
+    "path_between",
     "perturbation_map",
     "predict_perturbation",
+    "rareness",
     "recipe",
     "sample",
     "trainer",
     "transfer_labels",
+    "transform",
+    "traverse",
     "version",
     "zero_inflation",
 ]
