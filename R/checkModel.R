@@ -46,7 +46,7 @@
 #' data. \emph{Biometrics} 65, 1254-1261.
 #' @examplesIf waddingtonAvailable()
 #' sce <- mockCells()
-#' model <- trainVAE(sce, batch = "batch", epochs = 20)
+#' model <- trainVAE(sce, batch = "batch", epochs = 150)
 #' checks <- checkModel(sce, model)
 #' checks
 #' plot(checks)

@@ -39,7 +39,7 @@
 #' sce <- mockCells(300)
 #' sce$sample <- rep(c("a", "b", "c", "d"), length.out = 300)
 #' sce$state <- ifelse(sce$sample %in% c("a", "b"), "rest", "wake")
-#' model <- trainVAE(sce, batch = "batch", epochs = 20)
+#' model <- trainVAE(sce, batch = "batch", epochs = 60)
 #' there <- differentialAbundance(
 #'     sce, model, "sample", "state", from = "rest", to = "wake"
 #' )

@@ -86,7 +86,7 @@
 #' @seealso \code{\link{differentialAbundance}}
 #' @examplesIf waddingtonAvailable()
 #' sce <- mockCells(400)
-#' model <- trainVAE(sce, batch = "batch", epochs = 20)
+#' model <- trainVAE(sce, batch = "batch", epochs = 60)
 #' markers <- differentialExpression(
 #'     sce, model, "cell_type", to = "type1", batch = "batch"
 #' )

@@ -58,7 +58,7 @@
 #' @examplesIf waddingtonAvailable()
 #' sce <- mockCells(400, n_batches = 3)
 #' reference <- sce[, sce$batch != "batch3"]
-#' model <- trainVAE(reference, batch = "batch", epochs = 20)
+#' model <- trainVAE(reference, batch = "batch", epochs = 60)
 #'
 #' query <- mapQuery(sce[, sce$batch == "batch3"], model, epochs = 10)
 #' S4Vectors::metadata(query)$mapping
@@ -232,8 +232,9 @@ mappedModel <- function(x, genes = c("query", "model")) {
         ),
         paste0(
             .count(genes$n_found), " of the model's ", .count(genes$n_model),
-            " genes are in the query (", paste(kinds, collapse = " against "),
-            ")",
+            " genes are in the query (names: ",
+            paste(kinds, collapse = " against "),
+            if (identical(kinds, "unknown")) " kind", ")",
             if (length(genes$missing)) paste0(
                 "; absent: ", toString(utils::head(genes$missing, 3L)),
                 .more(genes$missing, 3L)

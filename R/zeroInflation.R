@@ -20,6 +20,7 @@
 #' @references Clivio O et al. (2019). Detecting zero-inflated genes in
 #'   single-cell transcriptomics data. \emph{bioRxiv} 794875.
 #' @examplesIf waddingtonAvailable()
+#' # these genes have no extra zeros, and too few cells to be sure of that
 #' model <- trainVAE(mockCells(), autozi(), epochs = 20)
 #' zeros <- zeroInflation(model)
 #' zeros[order(-zeros$probability), ]

@@ -175,7 +175,8 @@ def _flags(
     if ratio < 0.9:
         flags.append(
             f"replicates vary less than the data: their coefficient of variation is {ratio:.2f} "
-            "times that of the data in well expressed genes; the head lacks dispersion (nb has it)"
+            "times that of the data in well expressed genes; the head lacks dispersion (nb has "
+            "it), or the model has not learnt enough"
         )
     if ratio > 1.1:
         flags.append(
