@@ -232,8 +232,9 @@ cvae <- function(condition = "condition", covariates = list(),
 #' @param dispersion Whether theta is one number per \code{"gene"}, per gene
 #'   and level of a column (\code{"gene-batch"}, with the name of that
 #'   column), or per \code{"gene-cell"}.
-#' @param library The \code{"observed"} total of a cell, a
-#'   \code{"size_factor"} of yours, or \code{"none"}.
+#' @param library The \code{"observed"} total of a cell; \code{"latent"},
+#'   inferred, with a log-normal prior for each level of the (first) batch; a
+#'   \code{"size_factor"} of yours; or \code{"none"}.
 #' @param dropout Share of the encoder's hidden units that is left out in each
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
@@ -410,8 +411,7 @@ linear_scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @export
 wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
         128), n_critic = 5, penalty = 10.0, learning_rate = 0.0005,
-        batch_size = 64, updates = 10000, epochs = NULL,
-        likelihood = "normal") {
+        batch_size = 64, updates = 10000, epochs = NULL, likelihood = "nb") {
     .recipeCall("wgan")
 }
 
@@ -593,7 +593,7 @@ cpa <- function(perturbation = "condition", control = "control",
 
 #' GAN: a generator of counts or of log expression, and a discriminator
 #'
-#' x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
+#' Cells from z ~ N(0, 1), so that a discriminator takes them for data.
 #'
 #' The game as it was first played, with the loss for the generator that does
 #' not saturate. It loses modes; \code{wgan} loses fewer, and is what to use.
@@ -623,8 +623,7 @@ cpa <- function(perturbation = "condition", control = "control",
 #' @export
 gan <- function(n_latent = 64, generator = c(128, 256),
         discriminator = c(256, 128), learning_rate = 0.0002,
-        batch_size = 64, updates = 10000, epochs = NULL,
-        likelihood = "normal") {
+        batch_size = 64, updates = 10000, epochs = NULL, likelihood = "nb") {
     .recipeCall("gan")
 }
 
@@ -669,7 +668,7 @@ gan <- function(n_latent = 64, generator = c(128, 256),
 scgan <- function(cell_type = NULL, n_latent = 128, generator = c(256, 512,
         1024), critic = c(1024, 512, 256), n_critic = 5, penalty = 10.0,
         learning_rate = 0.0001, batch_size = 128, updates = 20000,
-        epochs = NULL, likelihood = "normal") {
+        epochs = NULL, likelihood = "nb") {
     .recipeCall("scgan")
 }
 

@@ -22,9 +22,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 _VERBS = (
     "augment", "check_model", "clusters", "denoise", "differential_abundance",
     "differential_expression", "donor_differences", "elbo", "evaluate_perturbation",
-    "find_doublets", "interpolate", "invert", "label", "latent", "log_likelihood", "map_query",
-    "path_between", "perturbation_map", "predict_perturbation", "rareness", "reconstruct", "sample",
-    "transfer_labels", "transform", "traverse", "why_not", "zero_inflation",
+    "find_doublets", "interpolate", "invert", "label", "latent", "library_size",
+    "log_likelihood", "map_query", "path_between", "perturbation_map", "predict_perturbation",
+    "rareness", "reconstruct", "sample", "transfer_labels", "transform", "traverse", "why_not",
+    "zero_inflation",
 )  # fmt: skip
 _HOME = {
     "Cells": "cells", "InputError": "errors", "Model": "model", "ModelFileError": "errors",

@@ -103,6 +103,7 @@ class Minibatch:
         index: Which cells of the data set these are, (cells,).
         values: Covariates that are numbers, (cells, k).
         size_factor: The user's size factors, (cells, 1); ones if there are none.
+        said: Library sizes by view that a user said, which no model is to infer, (cells, 1).
     """
 
     views: Mapping[str, Rows]
@@ -112,6 +113,7 @@ class Minibatch:
     index: Tensor
     values: Mapping[str, Tensor] = field(default_factory=dict)
     size_factor: Tensor | None = None
+    said: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -135,10 +137,10 @@ class Minibatch:
     def as_if(self, codes: Mapping[str, int] = {}, library: float | None = None) -> Minibatch:
         """The same cells with other covariates or another library size."""
         new = {k: torch.full_like(self.index, v) for k, v in codes.items()}
-        size = self.library
-        if library is not None:
-            size = {k: torch.full_like(v, library) for k, v in self.library.items()}
-        return replace(self, codes={**self.codes, **new}, library=size)
+        told = () if library is None else self.library.items()
+        size = {k: torch.full_like(v, library) for k, v in told}
+        new, said = {**self.codes, **new}, size or self.said
+        return replace(self, codes=new, library=size or self.library, said=said)
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Minibatch:
         """The same cells on another device, or of another floating type."""

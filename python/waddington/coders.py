@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .cells import RNA, Cells, Dims, Levels, Minibatch
-from .contracts import ConditionPart, Distribution, HeadPart, LatentPart
+from .contracts import ConditionPart, Distribution, HeadPart, LatentPart, LibraryPart
 from .latents import Posterior
 from .layers import Stack, check_choice, mlp
 from .likelihoods import Head
@@ -65,12 +65,14 @@ class EncoderNet(nn.Module):
 class Decoder:
     """A stack from the latent space to a head, which says what the data of `view` are.
 
-    A classifier is a decoder too: its view is a covariate, its data are the known levels.
+    A classifier is a decoder too: its view is a covariate, its data are the known levels. With a
+    `library` the size of cells is inferred, where the head takes it to be observed.
     """
 
     stack: Stack
     head: HeadPart
     view: str = RNA
+    library: LibraryPart | None = None
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -92,9 +94,11 @@ class DecoderNet(nn.Module):
         n_out = dims.features.get(spec.view) or sum(dims.levels[spec.view])
         here = conditions if spec.stack.inject and not spec.stack.layers else ()
         self.head = Head(spec.head, self.stack.width, n_out, dims, here)
+        self.library = spec.library.build(spec.view, dims) if spec.library else None
 
     def forward(self, z: Tensor, cells: Minibatch, trace: Trace) -> Distribution:
         """p(view | z, covariates, library), (cells, features)."""
+        cells = self.library(cells, trace) if self.library is not None else cells
         h = self.stack(z, cells, trace, f"{self.spec.view}.decoder")
         return self.head(h, cells, self.spec.view)
 

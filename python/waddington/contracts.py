@@ -43,6 +43,12 @@ class HeadPart(Protocol):
     def distribution(self) -> Callable[..., Distribution]: ...  # (library, **values)
 
 
+class LibraryPart(Protocol):
+    """Builds a module (cells, trace) to the same cells with other library sizes."""
+
+    def build(self, view: str, dims: Dims) -> nn.Module: ...
+
+
 class ConditionPart(Protocol):
     """A covariate; what it adds to a layer of `units`, and what its layers share."""
 

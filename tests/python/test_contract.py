@@ -295,7 +295,7 @@ def doubled(model):
     for name, w in model.weights.items():
         axes = [i for i, n in enumerate(w.shape) if n == genes]
         weights[name] = np.concatenate([w, w], axes[0]) if axes else w
-        if axes and name.startswith("encoders") and name in learnt:
+        if axes and name in learnt and (name.startswith("encoders") or ".weight.rna" in name):
             weights[name] = weights[name] / 2
     names = model.features["rna"]
     features = {"rna": (*names, *(f"{k} again" for k in names))}

@@ -95,6 +95,7 @@ VARIANTS = {
     "scvi with batches": told_batches,
     "scvi gene-batch": lambda: told_batches(dispersion="gene-batch", encode_covariates=True),
     "scvi zinb": lambda: recipes.scvi(likelihood="zinb", n_layers=2),
+    "scvi latent library": lambda: told_batches(library="latent"),
     "scvi gene-cell": lambda: recipes.scvi(dispersion="gene-cell", library="size_factor"),
     "linear_scvi with batches": lambda: recipes.linear_scvi(batch="batch"),
     "vae poisson": lambda: recipes.vae(likelihood="poisson", capacity=5.0),

@@ -80,7 +80,10 @@ def scanvi(
         name="scanvi",
         latent=Gaussian(n_latent, TwoLevel(labels, n_hidden)),
         decoders=(*base.decoders, classifier),
-        terms=(NLL(), KL("z"), KL("z2", weight), KL("y", weight), NLL(labels, alpha)),
+        terms=(
+            *(NLL(), KL("z"), KL("z2", weight), KL("y", weight), NLL(labels, alpha)),
+            *base.terms[2:],
+        ),
     )
 
 

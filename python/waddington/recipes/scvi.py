@@ -4,6 +4,7 @@ from ..coders import Decoder, Encoder
 from ..conditions import conditions
 from ..latents import Gaussian
 from ..layers import Stack, check_choice, mlp
+from ..libraries import LatentLibrary
 from ..parts import replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
@@ -43,7 +44,8 @@ def scvi(
             which is rare for UMIs; or "poisson".
         dispersion: Whether theta is one number per "gene", per gene and level of a column
             ("gene-batch", with the name of that column), or per "gene-cell".
-        library: The "observed" total of a cell, a "size_factor" of yours, or "none".
+        library: The "observed" total of a cell; "latent", inferred, with a log-normal prior for
+            each level of the (first) batch; a "size_factor" of yours; or "none".
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
         encode_covariates: Whether the encoder sees batch and covariates too.
@@ -64,12 +66,29 @@ def scvi(
     units = (n_hidden,) * n_layers
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
+    size = _inferred(library, batch, n_hidden)
     return Recipe(
         name="scvi",
         encoders=(Encoder(replace(encoder, inject=inject if encode_covariates else None)),),
         latent=Gaussian(n_latent),
-        decoders=(Decoder(replace(decoder, inject=inject), head(likelihood, dispersion, library)),),
+        decoders=(
+            Decoder(
+                replace(decoder, inject=inject),
+                head(likelihood, dispersion, "observed" if size else library),
+                library=size,
+            ),
+        ),
         conditions=conditions(batch, covariates, n_embedding),
-        terms=(NLL(), KL(weight=warm(1.0, warm_up, schedule))),
+        terms=(NLL(), KL(weight=warm(1.0, warm_up, schedule)), *([KL("library")] if size else ())),
         phases=training(learning_rate, epochs, schedule),
     )
+
+
+def _inferred(
+    library: str, batch: str | tuple[str, ...] | None, units: int
+) -> LatentLibrary | None:
+    """The library that "latent" stands for; its prior is by the first batch."""
+    if library != "latent":
+        return None
+    first = batch if isinstance(batch, str) or not batch else batch[0]
+    return LatentLibrary(first or None, units)

@@ -17,6 +17,7 @@ from .interpolate import interpolate, path_between, traverse
 from .invert import invert, positions
 from .label import Labels, label
 from .latent import latent
+from .library import library_size
 from .map_query import Mapped, map_query, transfer_labels
 from .perturb import Prediction, predict_perturbation
 from .perturbation_map import PerturbationMap, perturbation_map
@@ -32,7 +33,8 @@ __all__ = [
     "Mapped", "PerturbationMap", "Prediction", "augment", "check_model", "clusters", "denoise",
     "differential_abundance", "differential_expression", "donor_differences", "elbo",
     "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "invert", "label",
-    "latent", "log_likelihood", "map_query", "path_between", "perturbation_map", "positions",
-    "predict_perturbation", "rareness", "reconstruct", "restrict", "sample", "synthetic_doublets",
-    "transfer_labels", "transform", "traverse", "verb", "why_not", "zero_inflation",
+    "latent", "library_size", "log_likelihood", "map_query", "path_between", "perturbation_map",
+    "positions", "predict_perturbation", "rareness", "reconstruct", "restrict", "sample",
+    "synthetic_doublets", "transfer_labels", "transform", "traverse", "verb", "why_not",
+    "zero_inflation",
 ]  # fmt: skip

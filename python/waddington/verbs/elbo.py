@@ -12,6 +12,7 @@ from ..cells import Cells, Minibatch
 from ..devices import Random
 from ..model import Model
 from ..network import Network
+from ..trace import Trace
 from .ask import each, verb
 
 
@@ -33,7 +34,8 @@ def elbo(model: Model, cells: Cells, n_samples: int = 1, seed: int = 0) -> np.nd
         total = 0.0
         for _ in range(n_samples):
             trace = net(m)
-            total = total + _log_likelihood(model, trace, m) - trace["z.kl"]
+            kl = trace["z.kl"] + trace.get("library.kl", 0.0)
+            total = total + _log_likelihood(model, trace, m) - kl
         return total / n_samples
 
     with Random(seed):
@@ -61,8 +63,10 @@ def log_likelihood(model: Model, cells: Cells, n_samples: int = 100, seed: int =
         q, weights = net.encode(m), []
         for _ in range(n_samples):
             z = q.rsample()
-            trace = net.decode(z, m)
-            weights.append(_log_likelihood(model, trace, m) + net.prior.log_prob(z) - q.log_prob(z))
+            trace = Trace(q=q, z=z)
+            trace.update(net.decode(z, m, trace))
+            ratio = net.prior.log_prob(z) - q.log_prob(z) + trace.get("library.log_ratio", 0.0)
+            weights.append(_log_likelihood(model, trace, m) + ratio)
         return torch.stack(weights).logsumexp(0) - math.log(n_samples)
 
     with Random(seed):
