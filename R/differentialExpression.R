@@ -186,7 +186,8 @@ setMethod("differentialExpression", "ANY", function(
     )
 }
 
-# A column that has a value for every cell, as a named list of one.
+# A column that has a value for every cell, as a named list of one. Values that
+# are no column must not pass for the covariate of a model of the same name.
 .wholeColumn <- function(x, column, arg, call) {
     found <- .oneColumn(x, column, arg, call)
     if (length(found) != 1L) {
@@ -196,7 +197,9 @@ setMethod("differentialExpression", "ANY", function(
         )
     }
     values <- .checkCovariate(found[[1L]], ncol(x), names(found), call)
-    stats::setNames(list(values), names(found))
+    given <- identical(found[[1L]], column)
+    name <- if (given) paste("values of", arg) else names(found)
+    stats::setNames(list(values), name)
 }
 
 # A query that knows some more columns.

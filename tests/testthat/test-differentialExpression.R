@@ -224,3 +224,25 @@ test_that("samples that can't be compared are told", {
     expect_error(ask("doner"), "donor", class = "unknown_column")
     expect_error(ask("donor", n_most = 0), "`n_most`")
 })
+
+test_that("values may be given, and never pass for a covariate of the model", {
+    model <- modelOfGroups()
+    batch <- rev(as.character(cells$batch))
+    type <- as.character(cells$cell_type)
+    out <- differentialExpression(
+        cells, model, type, to = "type1", batch = batch, seed = 1
+    )
+    named <- cells
+    named$other <- batch
+    want <- differentialExpression(
+        named, model, "cell_type", to = "type1", batch = "other", seed = 1
+    )
+    expect_identical(out$p_de, want$p_de)
+    expect_identical(
+        S4Vectors::metadata(out)$group, "values of group"
+    )
+    own <- differentialExpression(
+        cells, model, "batch", from = "batch1", to = "batch2", seed = 1
+    )
+    expect_setequal(rownames(own), rownames(cells))
+})
