@@ -5,8 +5,8 @@
 #' no latent positions of given cells.
 #'
 #' @inheritParams trainVAE
-#' @param assay.type String, the assay of \code{x} to learn: log-normalised
-#'   values for \code{\link{wgan}}.
+#' @param assay.type String, the assay of \code{x} to learn: counts, or
+#'   log-normalised values for a recipe with \code{likelihood = "normal"}.
 #' @param recipe A recipe with a critic; \code{NULL} is \code{\link{wgan}()}.
 #'
 #' @return A \linkS4class{WaddingtonModel}.
@@ -29,7 +29,7 @@
 #' @export
 setGeneric("trainGAN", signature = "x", function(
         x, recipe = NULL, batch = NULL, condition = NULL, covariates = NULL,
-        ..., assay.type = "logcounts", subset_row = NULL, epochs = NULL,
+        ..., assay.type = "counts", subset_row = NULL, epochs = NULL,
         batch_size = NULL, learning_rate = NULL, patience = NULL,
         held_out = 0.1, seed = NULL, device = "auto", threads = NULL,
         precision = "float32", start = NULL, verbose = NULL) {
@@ -40,7 +40,7 @@ setGeneric("trainGAN", signature = "x", function(
 #' @export
 setMethod("trainGAN", "ANY", function(
         x, recipe = NULL, batch = NULL, condition = NULL, covariates = NULL,
-        ..., assay.type = "logcounts", subset_row = NULL, epochs = NULL,
+        ..., assay.type = "counts", subset_row = NULL, epochs = NULL,
         batch_size = NULL, learning_rate = NULL, patience = NULL,
         held_out = 0.1, seed = NULL, device = "auto", threads = NULL,
         precision = "float32", start = NULL, verbose = NULL) {

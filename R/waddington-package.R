@@ -38,7 +38,7 @@
 #'   counts, dimensions with gene loadings \tab \code{\link{linear_scvi}()}\cr
 #'   counts or log expression, your own layers \tab \code{\link{vae}()},
 #'     \code{\link{autoencoder}()}\cr
-#'   log expression, only new cells wanted \tab \code{\link{wgan}()}\cr
+#'   counts or log expression, new cells only \tab \code{\link{wgan}()}\cr
 #' }
 #'
 #' @section Python:

@@ -14,7 +14,7 @@ from waddington.opponents import WassersteinGP
 from waddington.recipes.scgan import ProjectionCritic
 from waddington.trace import Trace
 
-SMALL = {"n_latent": 4, "generator": (64, 64), "learning_rate": 1e-3}
+SMALL = {"n_latent": 4, "generator": (64, 64), "learning_rate": 1e-3, "likelihood": "normal"}
 
 
 @cache
@@ -22,7 +22,9 @@ def types():
     """Log values of three types, and a generator that is told the type."""
     sim = simulate.counts(600, 40, n_types=3, n_batches=1, depth=2000.0, seed=1)
     logs = simulate.log_normalised(sim.cells)
-    recipe = recipes.scgan("cell_type", 8, (64, 64), (64, 64), n_critic=2, learning_rate=1e-3)
+    recipe = recipes.scgan(
+        "cell_type", 8, (64, 64), (64, 64), n_critic=2, learning_rate=1e-3, likelihood="normal"
+    )
     return logs, fit(recipe, logs, epochs=60, batch_size=64)
 
 

@@ -298,11 +298,12 @@ def test_missing_conditions_are_refused():
         predict_perturbation(model, broken, **TOLD, of=TYPE)
 
 
-def test_a_model_that_only_generates_is_refused():
+def test_a_model_that_only_generates_is_refused_but_for_inversion():
     logs = simulate.log_normalised(simulated().cells)
-    model = fit(recipes.wgan(4, (8,), (8,)), logs, epochs=1)
-    with pytest.raises(InputError, match="wgan model can't predict"):
-        predict_perturbation(model, logs, **TOLD, of=TYPE)
+    model = fit(recipes.wgan(4, (8,), (8,), likelihood="normal"), logs, epochs=1)
+    with pytest.raises(InputError, match=r'wgan model can.t predict: .*use method="inversion"'):
+        predict_perturbation(model, logs, **TOLD, of=TYPE, method="transfer")
+    assert predict_perturbation(model, logs, **TOLD, of=TYPE).method == "inversion"
 
 
 def test_one_cell_per_group_tells_nothing():

@@ -44,7 +44,7 @@ def model(recipe="vae"):
         "vae": lambda: recipes.vae(8, hidden=(64,)),
         "cvae": lambda: recipes.cvae("state", hidden=(64,)),
         "cpa": lambda: recipes.cpa("state", n_latent=8, hidden=(64,)),
-        "wgan": lambda: recipes.wgan(),
+        "wgan": lambda: recipes.wgan(likelihood="normal"),
     }[recipe]
     cells = simulate.log_normalised(world()) if recipe == "wgan" else world()
     return fit(make(), cells, epochs=2 if recipe == "wgan" else 15, batch_size=64, lr=3e-3)

@@ -208,14 +208,20 @@ test_that("runVAE fills reducedDim, and keeps the model if asked", {
     expect_error(runVAE(sce, altexp = "nope"), class = "unknown_experiment")
 })
 
-test_that("a GAN is trained on log expression and makes cells", {
+test_that("a GAN is trained on counts, or on log expression, and makes them", {
     skip_if_no_python()
     sce <- mockCells(80, 20)
     model <- trainGAN(sce, epochs = 2, seed = 1)
     expect_match(capture.output(model)[1], "wgan")
     made <- sampleCells(model, 7, seed = 1)
-    expect_identical(SummarizedExperiment::assayNames(made), "logcounts")
+    expect_identical(SummarizedExperiment::assayNames(made), "counts")
     expect_identical(dim(made), c(20L, 7L))
+    values <- trainGAN(
+        sce, recipe = wgan(likelihood = "normal"), assay.type = "logcounts",
+        epochs = 1, seed = 1
+    )
+    made <- sampleCells(values, 3, seed = 1)
+    expect_identical(SummarizedExperiment::assayNames(made), "logcounts")
     expect_error(getLatent(sce, model), "no encoder",
                  class = "waddington_InputError")
     expect_error(trainGAN(sce, recipe = scvi()), class = "no_opponent")

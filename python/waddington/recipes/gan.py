@@ -11,7 +11,7 @@ from ..opponents import GAN, Opponent
 from ..optim import Adam
 from ..recipe import Phase, Recipe
 
-LIKELIHOODS = ("poisson", "nb", "normal")
+LIKELIHOODS = ("nb", "poisson", "normal")
 
 
 def gan(
@@ -22,9 +22,9 @@ def gan(
     batch_size: int = 64,
     updates: int = 10000,
     epochs: int | None = None,
-    likelihood: str = "normal",
+    likelihood: str = "nb",
 ) -> Recipe:
-    """x = relu(f(z)), z ~ N(0, 1), so that a discriminator takes x for data.
+    """Cells from z ~ N(0, 1), so that a discriminator takes them for data.
 
     The game as it was first played, with the loss for the generator that does not saturate. It
     loses modes; `wgan` loses fewer, and is what to use. Layers are those of `wgan`, so that the two

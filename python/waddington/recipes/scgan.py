@@ -72,7 +72,7 @@ def scgan(
     batch_size: int = 128,
     updates: int = 20000,
     epochs: int | None = None,
-    likelihood: str = "normal",
+    likelihood: str = "nb",
 ) -> Recipe:
     """Cells from z ~ N(0, 1) and a type, as close to the data of each type as a critic can tell.
 

@@ -20,7 +20,7 @@ def wgan(
     batch_size: int = 64,
     updates: int = 10000,
     epochs: int | None = None,
-    likelihood: str = "normal",
+    likelihood: str = "nb",
 ) -> Recipe:
     """Cells from z ~ N(0, 1), as close to the data as a critic of slope one can tell.
 

@@ -24,7 +24,7 @@ from .uncertainty import standard_deviations
 
 __all__ = ["METHODS", "Prediction", "log_expression", "predict_perturbation"]
 
-METHODS = ("auto", "transfer", "shift", "condition")
+METHODS = ("auto", "transfer", "shift", "condition", "inversion")
 DRAWN, FEWEST_DRAWS, MOST_DRAWS = 4000, 3, 40
 """So many cells are drawn to find the log expression that is expected of a predicted cell, in at
 least and at most so many draws of each."""
@@ -111,7 +111,8 @@ def predict_perturbation(
 
     By "shift", the mean difference between the conditions in latent space, over the types that were
     seen in both, is added to each cell. By "condition", which needs a model trained with that
-    covariate, cells are decoded with the other level.
+    covariate, cells are decoded with the other level. A model without an encoder, such as a GAN,
+    does either by "inversion": cells are where it makes what is most like them (see `invert`).
 
     If shuffled labels give as large a change, there is no effect beyond control noise: the notes
     say so, and "transfer" predicts that nothing changes, which is better than noise. The other
@@ -129,8 +130,9 @@ def predict_perturbation(
             predicted by a model with a graph of perturbations (`cpa`), from its neighbours.
         cell_type: The column of cell types, or None.
         of: Only cells of this type are predicted; its cells in `target`, if any, are not used.
-        method: "transfer", "shift", "condition", or "auto": "transfer" for counts and real
-            numbers, else "condition" where the model can, else "shift".
+        method: "transfer", "shift", "condition", "inversion", or "auto": "inversion" without an
+            encoder; "transfer" for counts and real numbers, else "condition" where the model can,
+            else "shift".
         draw: Draw counts (or values) from the head, in place of expected ones; None draws by
             "transfer" only. Means of log expression need draws: the log of a mean is larger.
         seed: Of the draws.
@@ -305,9 +307,13 @@ def _able(model: Model, condition: str, target: str) -> bool:
 
 def _method_of(model: Model, method: str, condition: str, able: bool) -> str:
     """The method that "auto" stands for, or the one asked for if the model can."""
-    if reason := why_not(model, "denoise"):
-        raise InputError(f"a {model.recipe.name} model can't predict: {reason}", "model")
     check_choice(method, METHODS, "method")
+    generates = not model.recipe.encoders
+    if generates and method == "auto":
+        method = "inversion"
+    if reason := why_not(model, "invert" if method == "inversion" else "denoise"):
+        hint = '; use method="inversion"' if generates else ""
+        raise InputError(f"a {model.recipe.name} model can't predict: {reason}{hint}", "model")
     if method == "condition" and not able:
         known = listed(c.covariate for c in model.recipe.conditions) or "no covariates"
         raise InputError(

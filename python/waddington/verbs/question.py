@@ -16,6 +16,7 @@ from ..model import Model
 from ..network import Network
 from .ask import codes_of, each
 from .groups import Groups, Pair
+from .invert import positions
 from .latent import latent
 from .logs import counted
 from .responses import Profiles, Response, beyond_noise, borrowed, carried, response
@@ -147,7 +148,7 @@ class Question:
     def positions(self, model: Model, draw: int | None = None) -> np.ndarray:
         """Where all cells are by their posterior means, or by the draw of that seed."""
         if draw is None:
-            return latent(model, self.cells)
+            return positions(model, self.cells)
         return latent(model, self.cells, "sample", seed=draw)[0]
 
     def expected(self, model: Model, draw: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -161,10 +162,14 @@ class Question:
     ) -> tuple[np.ndarray, ...]:
         """Cells moved by the mean shift ("shift"), or decoded with the other level ("condition").
 
+        By "inversion" a generator does the latter if it can, else the former.
+
         Returns:
             Where they were and are, (cells, n_latent), and what is decoded there and would be if
             nothing changed, (cells, features).
         """
+        if method == "inversion":
+            method = "condition" if self.able else "shift"
         z = self.positions(model, at)
         here = now = z[self.groups.predict]
         if method == "shift":
