@@ -223,7 +223,10 @@
                 "It has {.val {utils::head(rownames(x), 3L)}}; use the same",
                 "names as in training. Genes that the model does not know",
                 "are left out by themselves."
-            )
+            ),
+            i = if (length(absent) < length(model@genes)) {
+                "{.fn mapQuery} places cells that lack some genes."
+            }
         ), class = "missing_genes", call = call)
     }
 }

@@ -87,6 +87,12 @@ test_that("missing genes are counted, named and left out", {
     expect_silent(mapQuery(query[-1, ], model, epochs = 1, verbose = FALSE))
 })
 
+test_that("verbs that need all genes point at mapQuery()", {
+    model <- modelOfReference()
+    expect_error(getLatent(reference[-1, ], model), "mapQuery",
+                 class = "missing_genes")
+})
+
 test_that("known batches train nothing", {
     model <- modelOfReference()
     out <- mapQuery(reference, model)
