@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse, stats
 
 from waddington import simulate
-from waddington.cells import RNA
+from waddington.cells import RNA, Cells
 from waddington.verbs import responses
 from waddington.verbs.groups import Pair, groups_of
 from waddington.verbs.responses import Profiles, beyond_noise, carried, kriging_weights, shrunk
@@ -188,3 +188,19 @@ def test_where_nothing_changes_an_effect_is_seen_once_in_twenty_times():
         found.append(beyond_noise(profiles, groups_of(cells, ABOUT), np.random.default_rng(seed)))
     assert np.mean(np.array(found) < 0.06) < 0.13
     assert 0.3 < np.mean(np.array(found) < 0.5) < 0.7
+
+
+def test_labels_at_random_pass_as_seldom_as_they_should_where_counts_are_few():
+    rng = np.random.default_rng(5)
+    rates = rng.gamma(0.3, 0.3, (1, 200))
+    counts = rng.poisson(rates, (160, 200)).astype(np.float32)
+    features = {RNA: tuple(f"g{i}" for i in range(200))}
+    kind = np.array(["a", "b", "c", "d"])[np.arange(160) % 4]
+    profiles, found = Profiles(sparse.csr_matrix(counts), True), []
+    for _ in range(40):
+        state = np.where(rng.random(160) < 0.5, "control", "stimulated")
+        covariates = {"condition": state, "cell_type": kind}
+        cells = Cells({RNA: sparse.csr_matrix(counts)}, features, covariates)
+        found.append(beyond_noise(profiles, groups_of(cells, {**ABOUT, "of": "a"}), rng))
+    assert np.mean(np.array(found) <= 0.05) < 0.2
+    assert 0.35 < np.mean(found) < 0.7

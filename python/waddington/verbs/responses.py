@@ -82,6 +82,17 @@ class Profiles:
         (a, noise_a), (b, noise_b) = self.of(pair.before), self.of(pair.after)
         return b - a, noise_a + noise_b
 
+    def pooled_noise(self, pair: Pair) -> np.ndarray:
+        """The squared standard error of the change if labels meant nothing, (features,).
+
+        It is that of all cells of the pair, so it is the same however they are labelled.
+        """
+        rows = np.concatenate([pair.before, pair.after])
+        mean, n = _mean(self.x, rows), len(rows)
+        noise = np.maximum(_mean(self.square, rows) - mean**2, 0) * n / max(1, n - 1)
+        noise *= 1 / len(pair.before) + 1 / len(pair.after)
+        return noise / (mean + self.floor) ** 2 if self.counts else noise
+
     def shuffled(self, pair: Pair, rng: np.random.Generator) -> np.ndarray:
         """The change of y if the labels of its cells meant nothing, (SHUFFLES, features)."""
         rows, n = np.concatenate([pair.before, pair.after]), len(pair.before)
@@ -227,12 +238,15 @@ def beyond_noise(profiles: Profiles, groups: Groups, rng: np.random.Generator) -
 
     The statistic is the squared change over its noise, summed over features as far as it exceeds
     CLEAR, since few genes respond: of the mean over pairs, which tells a weak change that they
-    share, plus that of each pair, which tells changes that cancel. The smallest p is
+    share, plus that of each pair, which tells changes that cancel. Noise is that of all cells of a
+    pair, whatever their labels: that of labelled groups is small where one has no counts of a gene,
+    which happens to the true labels just where they are compared. The smallest p is
     1 / (SHUFFLES + 1).
     """
     total = np.zeros(SHUFFLES + 1)
     for part in groups.parts:
-        change, noise = map(np.stack, zip(*(profiles.change(p) for p in part), strict=True))
+        change = np.stack([profiles.change(p)[0] for p in part])
+        noise = np.stack([profiles.pooled_noise(p) for p in part])
         share = 1 / np.maximum(noise.mean(1), FAINTEST)
         share /= share.sum()
         null = np.stack([profiles.shuffled(p, rng) for p in part], 1)
