@@ -20,7 +20,7 @@ __version__ = "0.99.0"
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _VERBS = (
-    "augment", "check_model", "clusters", "denoise", "differential_abundance",
+    "augment", "check_model", "clusters", "correct_batch", "denoise", "differential_abundance",
     "differential_expression", "donor_differences", "elbo", "evaluate_perturbation",
     "find_doublets", "interpolate", "invert", "label", "latent", "library_size",
     "log_likelihood", "map_query", "path_between", "perturbation_map", "predict_perturbation",

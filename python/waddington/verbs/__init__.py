@@ -3,6 +3,7 @@
 from .ask import NEEDS, VERBS, verb, why_not
 from .augment import Augmented, augment
 from .clusters import Clusters, clusters
+from .correct_batch import Corrected, correct_batch
 from .denoise import denoise, reconstruct
 from .differential import (
     Differences,
@@ -29,12 +30,12 @@ from .transform import transform
 from .zero_inflation import zero_inflation
 
 __all__ = [
-    "NEEDS", "VERBS", "Augmented", "Checks", "Clusters", "Differences", "Doublets", "Labels",
-    "Mapped", "PerturbationMap", "Prediction", "augment", "check_model", "clusters", "denoise",
-    "differential_abundance", "differential_expression", "donor_differences", "elbo",
-    "evaluate_perturbation", "find_doublets", "gene_report", "interpolate", "invert", "label",
-    "latent", "library_size", "log_likelihood", "map_query", "path_between", "perturbation_map",
-    "positions", "predict_perturbation", "rareness", "reconstruct", "restrict", "sample",
-    "synthetic_doublets", "transfer_labels", "transform", "traverse", "verb", "why_not",
-    "zero_inflation",
+    "NEEDS", "VERBS", "Augmented", "Checks", "Clusters", "Corrected", "Differences", "Doublets",
+    "Labels", "Mapped", "PerturbationMap", "Prediction", "augment", "check_model", "clusters",
+    "correct_batch", "denoise", "differential_abundance", "differential_expression",
+    "donor_differences", "elbo", "evaluate_perturbation", "find_doublets", "gene_report",
+    "interpolate", "invert", "label", "latent", "library_size", "log_likelihood", "map_query",
+    "path_between", "perturbation_map", "positions", "predict_perturbation", "rareness",
+    "reconstruct", "restrict", "sample", "synthetic_doublets", "transfer_labels", "transform",
+    "traverse", "verb", "why_not", "zero_inflation",
 ]  # fmt: skip
