@@ -220,7 +220,7 @@ evaluatePerturbation <- function(pred, observed, model = NULL, n_top = 100,
             .perturbationTitle(about), "; ", .count(n_predicted),
             " cells predicted, ", .count(found$n_observed), " observed"
         ),
-        n_top = length(found$top)
+        n_top = length(found$top), by = scores$by
     )
 }
 
@@ -237,7 +237,8 @@ evaluatePerturbation <- function(pred, observed, model = NULL, n_top = 100,
 print.perturbationScores <- function(x, digits = 2, ...) {
     kinds <- c("r2_change", "r_change", "direction", "r2_mean", "r2_variance")
     known <- c("by", kinds, paste0(kinds, "_top"), "energy")
-    if (!all(known %in% names(x))) {
+    whole <- all(known %in% names(x)) && identical(x$by, attr(x, "by"))
+    if (!whole) {
         print(as.data.frame(x), digits = digits + 1L, row.names = FALSE)
         return(invisible(x))
     }
@@ -264,7 +265,7 @@ print.perturbationScores <- function(x, digits = 2, ...) {
     by <- format(c("", "", x$by))
     blocks <- Map(function(heading, columns) {
         cells <- vapply(columns, function(column) {
-            formatC(x[[column]], digits, format = "f")
+            formatC(round(x[[column]], digits) + 0, digits, format = "f")
         }, character(nrow(x)))
         cells <- rbind(names(columns), matrix(cells, nrow(x)))
         rows <- apply(cells, 1L, function(row) {
@@ -279,6 +280,7 @@ print.perturbationScores <- function(x, digits = 2, ...) {
 as.data.frame.perturbationScores <- function(x, ...) {
     attr(x, "title") <- NULL
     attr(x, "n_top") <- NULL
+    attr(x, "by") <- NULL
     class(x) <- "data.frame"
     x
 }

@@ -51,7 +51,8 @@
 #'   \code{metadata(pred)$perturbation} says how it was made, and prints. It
 #'   is a list of what was asked; the \code{method}; \code{trust}, the share of
 #'   the model; \code{shift} in latent space; \code{chance}, the p of the
-#'   change if conditions meant nothing; \code{types}, for each predicted type
+#'   change if conditions meant nothing, from 19 shuffles of their labels, so
+#'   0.05 at the least; \code{types}, for each predicted type
 #'   its \code{novelty} (above 1 where it is further from the measured types
 #'   than they are from each other) and their \code{weights}; and data frames
 #'   with a row for each gene: \code{profiles}, the mean log expression as
@@ -60,7 +61,8 @@
 #'   gene changes as in the other cells), for combinations
 #'   \code{control + sum of shifts} and \code{control + mean of shifts};
 #'   \code{shifts}, what these add; and \code{sd}, standard deviations of the
-#'   predicted mean change of log expression by what is uncertain:
+#'   predicted mean change of the log of a gene's share of the library (of the
+#'   values, of a model of real numbers) by what is uncertain:
 #'   \code{measured}, \code{posterior} (with \code{n_draws}),
 #'   \code{ensemble} (with several models) and \code{total}.
 #'
@@ -390,7 +392,10 @@ print.perturbationAbout <- function(x, ...) {
     writeLines(c(
         paste0(.perturbationTitle(x), dose),
         paste0("model   ", model),
-        paste0("change  p = ", .round2(x$chance), " if labels meant nothing"),
+        paste0(
+            "change  p = ", .round2(x$chance), " by shuffling conditions",
+            if (x$chance <= 0.05) ", the least that 19 shuffles tell"
+        ),
         if (any(named)) {
             strwrap(types, 78L, prefix = "        ", initial = "types   ")
         },

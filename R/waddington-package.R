@@ -20,8 +20,16 @@
 #'     name = "harmonised")}\cr
 #'   predict a response never measured \tab \code{pred <-
 #'     \link{predictPerturbation}(sce, model, ...)}\cr
-#'   \tab \code{\link{plotPerturbation}(pred, observed = sce)}\cr
-#'   make new cells \tab \code{\link{sampleCells}(model, 1000)}\cr
+#'   \tab \code{\link{evaluatePerturbation}(pred, observed = sce)},
+#'     \code{\link{plotPerturbation}(pred, observed = sce)}\cr
+#'   compare perturbations \tab \code{\link{perturbationMap}(sce, model,
+#'     ...)}\cr
+#'   see cells as of another donor \tab \code{\link{transformCells}(sce,
+#'     model, to = "101")}\cr
+#'   make new cells \tab \code{\link{sampleCells}(model, 1000)},
+#'     \code{\link{augment}(sce, model, "type", 100)}\cr
+#'   find rare cells \tab \code{\link{rareness}(sce, model)}\cr
+#'   walk between states \tab \code{\link{interpolateCells}(sce, model, ...)}\cr
 #'   keep a model \tab \code{\link{saveModel}}, \code{\link{loadModel}},
 #'     \code{saveRDS}\cr
 #'   find out why nothing works \tab \code{\link{waddingtonStatus}()},

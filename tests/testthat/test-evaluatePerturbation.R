@@ -99,7 +99,7 @@ test_that("scores print rounded and in full", {
     expect_true(all(nchar(shown) <= 80))
     expect_output(print(scores[c("by", "energy")]), "energy")
     expect_identical(class(as.data.frame(scores)), "data.frame")
-    expect_s3_class(rbind(scores, scores), "data.frame")
+    expect_output(print(rbind(scores, scores)), "r2_change_top")
 })
 
 test_that("points of the plot are the genes, and notes are the scores", {
