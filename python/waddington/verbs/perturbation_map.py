@@ -13,7 +13,7 @@ from ..errors import InputError, listed
 from ..layers import check_choice
 from ..model import Model
 from ..readers import query_cells
-from .ask import VERBS, why_not
+from .ask import why_not
 from .effects import Effects, Spread, differences, in_latent, of_shared
 from .groups import Groups, Pair, column
 from .latent import latent
@@ -26,8 +26,6 @@ FEWEST = 2
 """Cells of a group, at least: the noise of a mean is not known of fewer."""
 MOST_CELLS, PICKING = 300, 13
 """A decoded effect is the mean over so many cells, picked by this seed."""
-
-VERBS["perturbation_map"] = VERBS["latent"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def perturbation_map(
 
 def _space_of(model: Model, condition: str, space: str, moving: bool) -> str:
     """The space that "auto" stands for, or the one asked for if the model has it."""
-    if reason := why_not(model, "perturbation_map"):
+    if reason := why_not(model, "latent"):
         raise InputError(
             f"perturbation_map() can't be asked of a {model.recipe.name} model: {reason}", "model"
         )
