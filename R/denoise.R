@@ -88,7 +88,7 @@ setMethod("denoise", "ANY", function(
     genes <- .genesWanted(x, genes, model, call)
     library <- .checkLibrary(library, call)
     as_if <- .asIf(model, batch, condition, as_if, call, several = TRUE)
-    query <- .query(x, model, assay.type, covariates, call)
+    query <- .query(x, model, assay.type, covariates, call, filed = TRUE)
     values <- .denoised(query, library, genes, as_if, name, file, call)
     if (!methods::is(x, "SummarizedExperiment")) {
         return(values)

@@ -54,7 +54,7 @@ setMethod("getLatent", "ANY", function(
     .checkDots(..., .known = names(formals(getLatent)), .call = call)
     of <- .checkChoice(of, c("mean", "sd", "sample"), "of", call)
     n_samples <- .checkWhole(n_samples, "n_samples", call)
-    query <- .query(x, model, assay.type, covariates, call)
+    query <- .query(x, model, assay.type, covariates, call, filed = TRUE)
     seed <- if (of == "sample") .checkSeed(seed, call) else 0L
     values <- .callBridge(
         "latent", query$handle, query$cells, of, n_samples, seed, call = call

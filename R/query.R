@@ -1,8 +1,9 @@
 # New data for a trained model: which assay, which genes, which columns.
 
 # A query: the cells in Python, and what R needs to dress the answer.
+# With `filed`, counts in a file stay there.
 .query <- function(x, model, assay.type, covariates, call,
-        extra = list()) {
+        extra = list(), filed = FALSE) {
     .checkModel(model, call)
     x <- .asSCE(x)
     counts <- .countsOf(x, .assayOfModel(assay.type, model), NULL, call)
@@ -14,7 +15,7 @@
     .checkLevels(columns$categorical, model, call)
     columns$categorical[names(extra)] <- extra
     list(
-        handle = handle, cells = .toCells(counts, columns, call),
+        handle = handle, cells = .toCells(counts, columns, call, filed),
         names = colnames(counts), n = ncol(counts)
     )
 }

@@ -53,6 +53,11 @@
 #' Interrupting (Ctrl-C, or Stop in RStudio) ends training but not the
 #' session: the best state so far is returned, and says so.
 #'
+#' Counts in a file (HDF5Matrix, TENxMatrix, H5ADMatrix, and subsets of these)
+#' stay there: Python reads them a block of cells at a time, and so do
+#' \code{\link{getLatent}} and \code{\link{denoise}}. Other DelayedMatrix
+#' objects are read into memory, a block at a time.
+#'
 #' @section Errors and warnings: All errors name the argument, what it was and
 #'   what to do, and have class \code{waddington_error}; those of the data have
 #'   class \code{waddington_InputError} too. A model that is no better than the

@@ -10,7 +10,7 @@
     needs <- .callBridge("needs", tree, call = call)
     read <- .readColumns(x, needs, columns$values, call)
     seed <- .checkSeed(options$seed, call)
-    cells <- .toCells(counts, read, call)
+    cells <- .toCells(counts, read, call, filed = TRUE)
     trainer <- .callBridge(
         "trainer", tree, cells, seed, options$held_out,
         if (!is.null(options$start)) .handle(options$start, call),

@@ -103,7 +103,10 @@ class FileRows:
         x.sum_duplicates()
         if not np.array_equal(back, np.arange(len(rows))):
             x = x[back]
-        return x if self.columns is None else x[:, self.columns]
+        if self.columns is not None:
+            x = x[:, self.columns]
+            x.sort_indices()  # so that sums have the order that they have in memory
+        return x
 
     def sum(self, axis: int) -> np.ndarray:
         """Sums over features (axis 1), (cells, 1), or over cells (axis 0), (1, features)."""

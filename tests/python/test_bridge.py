@@ -15,6 +15,7 @@ from waddington.errors import InputError
 from waddington.model import Model
 from waddington.parts import from_json
 from waddington.recipes import RECIPES
+from waddington.stream import FileRows
 
 
 def value(answer):
@@ -118,6 +119,22 @@ def test_cells_are_the_columns_of_a_dgcmatrix(counts, cells):
         a.setflags(write=False)
     again = value(bridge.cells(*read_only, [70.0, 12.0], [f"g{i}" for i in range(12)], [], {}, {}))
     assert (again.views["rna"] != x).nnz == 0
+
+
+def test_cells_in_a_file_stay_there(counts, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["counts"] = counts
+    names = ["b", "a"], ["x", "y", "z"]
+    picked = np.array([5, 2, 60]), np.array([3, 1])
+    path = str(tmp_path / "x.h5")
+    some = value(bridge.cells_in_file(path, "counts", *picked, *names, {"d": list("uvu")}, {}))
+    assert isinstance(some.views["rna"], FileRows)
+    assert some.features["rna"] == ("b", "a") and list(some.covariates["d"]) == ["u", "v", "u"]
+    got = some.views["rna"].gather(slice(None)).toarray()
+    np.testing.assert_array_equal(got, counts[[5, 2, 60]][:, [3, 1]])
+    genes = [f"g{i}" for i in range(12)]
+    whole = value(bridge.cells_in_file(path, "counts", None, None, genes, [], {}, {}))
+    assert whole.views["rna"].shape == counts.shape
 
 
 def test_a_description_has_all_that_r_keeps(told):

@@ -15,6 +15,7 @@ from ..model import Model
 from ..parts import from_json, to_json, tuples
 from ..recipe import Recipe
 from ..recipes import RECIPES
+from ..stream import FileRows
 from .answers import answer
 
 
@@ -94,6 +95,48 @@ def cells(
     n_cells, n_genes = (int(n) for n in shape)
     slots = tuple(np.asarray(a).reshape(-1) for a in (values, genes_of, starts))
     x = sparse.csr_matrix(slots, shape=(n_cells, n_genes))
+    return _cells(x, genes, names, categorical, continuous, size_factor)
+
+
+@answer
+def cells_in_file(
+    path: str,
+    group: str,
+    cells_of: np.ndarray | None,
+    genes_of: np.ndarray | None,
+    genes: Sequence[str],
+    names: Sequence[str],
+    categorical: Mapping[str, Sequence[str]],
+    continuous: Mapping[str, Sequence[float]],
+    size_factor: Sequence[float] | None = None,
+) -> Cells:
+    """Cells whose counts stay in an HDF5 file, stored by cell; see `FileRows.open`.
+
+    Args:
+        path: The file.
+        group: Where in it the counts are.
+        cells_of: Which cells of the file these are, counted from 0; None is all.
+        genes_of: Which genes of the file these are, counted from 0; None is all.
+        genes: Names of the genes.
+        names: Names of the cells.
+        categorical: Levels by covariate, one per cell; "" is unknown.
+        continuous: Numbers by covariate, one per cell.
+        size_factor: The user's size factors, one per cell, or None.
+    """
+    chosen = (slice(None) if a is None else np.asarray(a).reshape(-1) for a in (cells_of, genes_of))
+    x = FileRows.open(path, group)[tuple(chosen)]
+    return _cells(x, genes, names, categorical, continuous, size_factor)
+
+
+def _cells(
+    x: sparse.csr_matrix | FileRows,
+    genes: Sequence[str],
+    names: Sequence[str],
+    categorical: Mapping[str, Sequence[str]],
+    continuous: Mapping[str, Sequence[float]],
+    size_factor: Sequence[float] | None,
+) -> Cells:
+    """Cells with their names and columns, as R's lists have them."""
     return Cells.from_arrays(
         x,
         list(genes),
