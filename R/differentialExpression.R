@@ -119,36 +119,37 @@ setMethod("differentialExpression", "ANY", function(
         ..., .known = names(formals(differentialExpression)), .call = call
     )
     .checkModel(model, call)
-    fdr <- .checkShare(fdr, "fdr", call)
-    pseudo <- .checkNumber(pseudo, "pseudo", call)
-    groups <- .comparedGroups(x, group, from, to, call)
-    if (!is.null(donor)) {
-        .checkNoPairing(batch, groups, call)
-        columns <- c(groups$column, .wholeColumn(x, donor, "donor", call))
-        query <- .grouped(x, model, columns, assay.type, covariates, call)
-        ask <- c(groups$ask, donor = names(columns)[2L])
-        found <- .callBridge(
-            "donor_differences", query$handle, query$cells, ask,
-            list(fdr = fdr, pseudo = pseudo), call = call
-        )
-        about <- c(groups$about, list(fdr = fdr, donor = names(columns)[2L]))
-        return(.geneTable(found$columns, model, about, .donorColumns(), "p"))
-    }
     options <- list(
         mode = .checkChoice(mode, c("change", "vanilla"), "mode", call),
-        delta = .checkNumber(delta, "delta", call, above = -1e-300), fdr = fdr,
+        delta = .checkNotNegative(delta, "delta", call),
+        fdr = .checkShare(fdr, "fdr", call),
         n_samples = .checkWhole(n_samples, "n_samples", call, 10L),
-        n_pairs = .checkWhole(n_pairs, "n_pairs", call, 10L), pseudo = pseudo,
-        seed = .checkSeed(seed, call)
+        n_pairs = .checkWhole(n_pairs, "n_pairs", call, 10L),
+        pseudo = .checkNumber(pseudo, "pseudo", call)
     )
-    columns <- groups$column
-    if (!is.null(batch)) {
-        columns <- c(columns, .wholeColumn(x, batch, "batch", call))
+    groups <- .comparedGroups(x, group, from, to, call)
+    columns <- c(
+        groups$column,
+        if (!is.null(batch)) .wholeColumn(x, batch, "batch", call),
+        if (!is.null(donor)) .wholeColumn(x, donor, "donor", call)
+    )
+    if (!is.null(donor)) {
+        .checkNoPairing(batch, groups, call)
     }
     query <- .grouped(x, model, columns, assay.type, covariates, call)
-    ask <- c(groups$ask, list(batch = if (!is.null(batch)) names(columns)[2L]))
+    second <- names(columns)[-1L]
+    if (!is.null(donor)) {
+        return(.betweenDonors(query, model, groups, second, options, call))
+    }
+    options$seed <- .checkSeed(seed, call)
+    .betweenCells(query, model, groups, second, options, call)
+})
+
+# Cells as they are; paired within the levels of `batch`, if one is named.
+.betweenCells <- function(query, model, groups, batch, options, call) {
     found <- .callBridge(
-        "differential_expression", query$handle, query$cells, ask, options,
+        "differential_expression", query$handle, query$cells,
+        c(groups$ask, list(batch = if (length(batch)) batch)), options,
         call = call
     )
     about <- c(groups$about, options)
@@ -156,7 +157,22 @@ setMethod("differentialExpression", "ANY", function(
     about$strata <- as.character(unlist(found$strata))
     about$n_cells <- stats::setNames(unlist(found$n_cells), c("to", "from"))
     .geneTable(found$columns, model, about, .cellColumns(), "p_de")
-})
+}
+
+# Donors as replicates.
+.betweenDonors <- function(query, model, groups, donor, options, call) {
+    options <- options[c("fdr", "pseudo")]
+    found <- .callBridge(
+        "donor_differences", query$handle, query$cells,
+        c(groups$ask, donor = donor), options, call = call
+    )
+    about <- c(groups$about, options["fdr"], list(donor = donor))
+    .geneTable(found$columns, model, about, .donorColumns(), "p")
+}
+
+.checkNotNegative <- function(value, arg, call) {
+    if (identical(as.numeric(value), 0)) 0 else .checkNumber(value, arg, call)
+}
 
 # The groups that are compared: `to` is a of the core, `from` is b.
 .comparedGroups <- function(x, group, from, to, call) {

@@ -105,6 +105,14 @@ def test_checks_are_tables(made, model):
     assert got["flags"] == list(want.flags) and len(got["uniform"]) == 20
 
 
+def test_clusters_are_numbers_and_have_probabilities_where_there_are(made, model):
+    options = {"resolution": 0.5, "fewest": None, "merge": True, "seed": 1}
+    got = value(bridge.clusters(model, made, options))
+    want = verbs.clusters(model, made, **options)
+    assert got["cluster"] == want.cluster.tolist() and got["method"] == "communities"
+    assert got["probabilities"] is None
+
+
 def test_zero_inflation_is_refused_by_name(model):
     error = bridge.zero_inflation(model)["error"]
     assert error["class"] == "InputError" and "autozi" in error["message"]

@@ -155,6 +155,9 @@ test_that("groups that are not there, or can't be compared, are told", {
                  "no level of", class = "waddington_InputError")
     expect_error(ask("cell_type", to = "type1", mode = "both"), "`mode`")
     expect_error(ask("cell_type", to = "type1", fdr = 2), "`fdr`")
+    expect_error(ask("cell_type", to = "type1", delta = -1), "`delta`")
+    none <- ask("cell_type", to = "type1", delta = 0)
+    expect_identical(S4Vectors::metadata(none)$delta, 0)
     expect_error(ask("cell_type", to = "type1", donor = "donor"), "`from`",
                  class = "missing_argument")
     expect_error(

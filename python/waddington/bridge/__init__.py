@@ -13,6 +13,7 @@ from .inputs import cells, cells_in_file, needs, needs_of, recipe
 from .perturbations import evaluate_perturbation, perturbation_map, predict_perturbation
 from .references import (
     check_model,
+    clusters,
     differential_abundance,
     differential_expression,
     donor_differences,
@@ -38,6 +39,7 @@ __all__ = [
     "cells",
     "cells_in_file",
     "check_model",
+    "clusters",
     "denoise",
     "denoise_to_file",
     "describe",

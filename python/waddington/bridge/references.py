@@ -123,6 +123,17 @@ def check_model(model: Model, cells: Cells, options: Mapping[str, Any]) -> dict[
 
 
 @answer
+def clusters(model: Model, cells: Cells, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The number of each cell's cluster, from 0, -1 for none; (cells, clusters) probabilities."""
+    found = verbs.clusters(model, cells, **options)
+    return {
+        "cluster": found.cluster.tolist(),
+        "method": found.method,
+        "probabilities": found.probabilities,
+    }
+
+
+@answer
 def zero_inflation(model: Model) -> dict[str, list]:
     """Columns of the table, genes in the order of the model."""
     return _listed(verbs.zero_inflation(model))
