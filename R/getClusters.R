@@ -62,7 +62,7 @@ setMethod("getClusters", "ANY", function(
         merge = .checkFlag(merge, "merge", call),
         seed = .checkSeed(seed, call)
     )
-    query <- .query(x, model, assay.type, covariates, call)
+    query <- .query(x, model, assay.type, covariates, call, filed = TRUE)
     found <- .callBridge(
         "clusters", query$handle, query$cells, options, call = call
     )

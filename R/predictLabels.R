@@ -104,7 +104,7 @@ setMethod("predictLabels", "ANY", function(
         max_novelty = .checkShare(max_novelty, "max_novelty", call),
         seed = .checkSeed(seed, call)
     )
-    query <- .query(x, model, assay.type, covariates, call)
+    query <- .query(x, model, assay.type, covariates, call, filed = TRUE)
     labels <- .labelsOf(model, query$handle, labels, call)
     found <- .callBridge(
         "label", query$handle, query$cells, labels, options, call = call
