@@ -69,11 +69,11 @@ test_that("the perturbation that was given is found", {
     }
     for (drug in c("up", "other", "down")) {
         targets <- ask(paste("type1", drug))$targets
-        expect_identical(targets$perturbation[1], drug)
+        kin <- if (drug == "up") c("up", "weak") else drug
+        expect_true(targets$perturbation[1] %in% kin)
         expect_gt(targets$covered[1], 0.4)
-        expect_identical(
-            targets$perturbation[which.max(targets$measured_covered)], drug
-        )
+        expect_gt(targets$measured_cosine[1], 0.8)
+        expect_true(is.na(targets$cosine[targets$perturbation == "dud"]))
     }
     sce <- drugs()
     by_index <- suppressWarnings(perturbationMap(
@@ -97,7 +97,7 @@ test_that("maps print and plot", {
     expect_identical(nrow(heat$data), 50L)
     expect_identical(levels(heat$data$column)[5], "dud")
     dots <- plot(map)
-    expect_identical(nrow(dots$data), 10L)
+    expect_identical(nrow(dots$data), 8L)
     map$targets <- NULL
     expect_s3_class(plot(map), "ggplot")
     expect_error(plot(map, "targets"), class = "no_cells")
