@@ -124,7 +124,7 @@ def on_ring(args):
     """Print how many of eight modes are made, and how many cells are at none."""
     ring = simulate.ring(2000, 8, 0.1, args.seed)
     x = ring.cells.views["rna"].toarray()
-    wide = {"n_latent": 8, "generator": (128, 128), "learning_rate": 1e-3}
+    wide = {"n_latent": 8, "generator": (128, 128), "learning_rate": 1e-3, "likelihood": "normal"}
     recipes = {
         "wgan": wd.recipes.wgan(critic=(128, 128), penalty=1.0, updates=args.updates, **wide),
         "gan": wd.recipes.gan(discriminator=(128, 128), updates=args.updates, **wide),

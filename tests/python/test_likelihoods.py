@@ -22,7 +22,7 @@ from waddington.likelihoods import (
     ZeroInflatedNegativeBinomial,
 )
 from waddington.likelihoods.negative_binomial import NBCounts
-from waddington.likelihoods.rates import Rates, draw_logs
+from waddington.likelihoods.rates import Rates, draw_gamma, draw_logs
 from waddington.parts import from_json, to_json
 
 CELLS, GENES = 6, 9
@@ -380,3 +380,15 @@ def test_log_draws_of_a_negative_binomial_follow_mean_and_theta():
     assert float(logits.grad.sum()) == pytest.approx(slope, rel=0.02)
     slope = (expected(at, h) - expected(at, -h)) / (2 * h)
     assert float(log_theta.grad) == pytest.approx(slope, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [0.3, 1.0, 4.0, 50.0])
+def test_gamma_draws_follow_their_shape(shape):
+    torch.manual_seed(0)
+    shapes = torch.full((300_000,), shape, dtype=torch.float64, requires_grad=True)
+    drawn = draw_gamma(shapes)
+    assert stats.kstest(drawn.detach().numpy()[:5000], stats.gamma(shape).cdf).pvalue > 0.001
+    torch.log1p(drawn).mean().backward()
+    at = lambda a: stats.gamma(a).expect(np.log1p)
+    slope = (at(shape + 1e-4) - at(shape - 1e-4)) / 2e-4
+    assert float(shapes.grad.sum()) == pytest.approx(slope, rel=0.08)

@@ -44,7 +44,7 @@ def test_a_budget_in_updates_becomes_epochs(cells, size, updates, epochs):
 
 def test_a_generator_gets_all_its_updates_however_few_the_cells():
     (phase,) = recipes.wgan().phases
-    assert phase.length(800) == 1539  # of 13 updates each, 20,000 in all
+    assert phase.length(800) == 770  # of 13 updates each, 10,000 in all
 
 
 def test_heads_are_found_by_view():

@@ -56,22 +56,15 @@ def test_what_it_can_not_do_it_says():
 def test_counts_come_from_counts_with_their_zeros_depths_and_spread():
     sim = simulate.counts(600, 40, 3, 1, depth=60.0, seed=1)
     x, types = sim.cells.views["rna"].toarray(), sim.cells.covariates["cell_type"]
-    auc = {}
-    for likelihood in ("poisson", "nb"):
-        recipe = recipes.wgan(
-            8, (64, 64), (64, 64), n_critic=2, learning_rate=2e-3, likelihood=likelihood
-        )
-        model = fit(recipe, sim.cells, epochs=200, batch_size=64)
-        new = verbs.sample(model, n=600, seed=1)
-        assert (new == np.round(new)).all() and (new >= 0).all()
-        assert metrics.energy_distance(np.log1p(new), np.log1p(x)) < 0.05
-        assert abs((new == 0).mean() - (x == 0).mean()) < 0.05
-        np.testing.assert_allclose(new.sum(1).mean(), x.sum(1).mean(), rtol=0.15)
-        assert min(metrics.coverage(np.log1p(new), np.log1p(x), types).values()) > 0.2
-        auc[likelihood] = metrics.two_sample_auc(new, x)
-    assert auc["nb"] < auc["poisson"] - 0.03 and auc["nb"] < 0.8
-    (log_theta,) = [v for k, v in model.weights.items() if "log_theta" in k]
-    assert np.median(np.exp(log_theta)) == pytest.approx(5.0, rel=0.3)
+    recipe = recipes.wgan(8, (64, 64), (64, 64), n_critic=2, learning_rate=2e-3)
+    model = fit(recipe, sim.cells, epochs=400, batch_size=64)
+    new = verbs.sample(model, n=600, seed=1)
+    assert (new == np.round(new)).all() and (new >= 0).all()
+    assert metrics.energy_distance(np.log1p(new), np.log1p(x)) < 0.05
+    assert abs((new == 0).mean() - (x == 0).mean()) < 0.05
+    np.testing.assert_allclose(new.sum(1).mean(), x.sum(1).mean(), rtol=0.15)
+    assert min(metrics.coverage(np.log1p(new), np.log1p(x), types).values()) > 0.2
+    assert metrics.two_sample_auc(new, x) < 0.85
 
 
 def test_counts_and_nothing_else_make_counts():

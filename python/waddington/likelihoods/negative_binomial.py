@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from scipy import sparse
 from torch import Tensor
 
@@ -15,7 +14,15 @@ from .. import kernels
 from ..cells import Rows
 from ..parts import part
 from .dispersion import LIFT, check_dispersion, maps_of, start_log_theta, tables_of
-from .rates import Rates, check_counts, check_library, draw_counts, draw_logs, start_logits
+from .rates import (
+    Rates,
+    check_counts,
+    check_library,
+    draw_counts,
+    draw_gamma,
+    draw_logs,
+    start_logits,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class NBCounts:
     def _drawn_rate(self) -> Tensor:
         """Gamma draws around the mean, with a gradient, (cells, genes)."""
         theta = self.log_theta.exp().expand_as(self.logits)
-        return torch._standard_gamma(theta) * self.mean / theta
+        return draw_gamma(theta) * self.mean / theta
 
 
 @part
