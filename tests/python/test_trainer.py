@@ -39,7 +39,7 @@ def test_the_network_moves_at_every_fifth_minibatch_and_the_critic_at_each():
 
 def called(trainer):
     """The players of a run, once it has begun."""
-    trainer._begin(trainer.recipe.phases[0])
+    trainer.begin(trainer.recipe.phases[0])
     return trainer.players
 
 
