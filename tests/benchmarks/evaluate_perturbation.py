@@ -208,7 +208,7 @@ def verdict(tables: dict[str, Table]) -> None:
 
 def recipe_of(name: str, args: argparse.Namespace) -> Any:
     """The recipe of that name with the options of the command line."""
-    options = {k: eval(v) for k, v in (pair.split("=") for pair in args.set)}
+    options = {k: eval(v) for k, v in (pair.split("=", 1) for pair in args.set)}
     if name == "cpa":
         one = args.data == "norman"
         told = {"perturbation": "perturbation"} if one else {"covariates": ("cell_type",)}
