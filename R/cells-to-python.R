@@ -101,6 +101,7 @@
 # Cells of the core, with the columns that a recipe reads. With `filed`, counts
 # that are in a file are left there, for what reads them a block at a time.
 .toCells <- function(x, columns, call, filed = FALSE) {
+    .bridge(call) # arrays need a Python that runs: reticulate crashes without
     place <- if (filed) .inFile(x)
     told <- if (is.null(place)) {
         .slotsOf(.asSparse(x, call))

@@ -64,6 +64,9 @@
 #'   \code{bulk_q}, \code{bulk_is_de}.
 #'
 #' @details
+#' Expression is decoded for each cell in its own batch: give \code{batch}
+#' where the groups have cells of several.
+#'
 #' Cells are no replicates. Without \code{donor}, a difference between two
 #' donors is found as surely as one between two conditions: good for markers
 #' of cell types and for looking around, not for claims about conditions. For

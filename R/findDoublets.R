@@ -27,6 +27,8 @@
 #' @param assay.type String, the assay of \code{x} with the counts.
 #' @param name String, the name of the first new column, and what the others
 #'   begin with.
+#' @param verbose \code{TRUE} or \code{FALSE}: say what was found?
+#'   \code{NULL} does so where somebody listens.
 #'
 #' @return For a SummarizedExperiment, \code{x} with these columns in
 #'   \code{colData}; for a matrix, a \linkS4class{DataFrame} of them, one row
@@ -67,7 +69,7 @@
 setGeneric("findDoublets", signature = "x", function(
         x, model = NULL, samples = NULL, ..., expected = NULL, ratio = 2,
         n_neighbours = NULL, epochs = NULL, seed = NULL, threads = NULL,
-        assay.type = "counts", name = "doublet") {
+        assay.type = "counts", name = "doublet", verbose = NULL) {
     standardGeneric("findDoublets")
 })
 
@@ -76,7 +78,7 @@ setGeneric("findDoublets", signature = "x", function(
 setMethod("findDoublets", "ANY", function(
         x, model = NULL, samples = NULL, ..., expected = NULL, ratio = 2,
         n_neighbours = NULL, epochs = NULL, seed = NULL, threads = NULL,
-        assay.type = "counts", name = "doublet") {
+        assay.type = "counts", name = "doublet", verbose = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(findDoublets)), .call = call)
     .checkString(name, "name", call)
@@ -104,8 +106,21 @@ setMethod("findDoublets", "ANY", function(
         names(expected) <- unlist(found$lanes)
     }
     about <- list(expected = expected, samples = names(lanes))
+    if (.isVerbose(verbose)) {
+        .sayDoublets(columns[[1L]], expected)
+    }
     .addColumns(x, columns, name, about, query$names, call)
 })
+
+.sayDoublets <- function(called, expected) {
+    of <- if (is.null(names(expected))) "" else
+        paste0(" (", names(expected), ")")
+    each <- paste0(signif(expected, 2L), of)
+    .inform(c(v = paste(
+        "Called {sum(called)} of {length(called)} cells doublets; expected:",
+        "{each}."
+    )))
+}
 
 # The cells in Python, with their lane and what a given model reads.
 .doubletCells <- function(x, model, lanes, assay.type, call) {

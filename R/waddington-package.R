@@ -11,13 +11,28 @@
 #'   \tab \code{model <- \link{trainGAN}(sce)}, \code{trainVAE(sce, recipe =
 #'     \link{recipes}...)}\cr
 #'   see whether it is any good \tab \code{model}, \code{summary(model)},
-#'     \code{\link[=plot.WaddingtonModel]{plot}(model)}\cr
+#'     \code{\link[=plot.WaddingtonModel]{plot}(model)},
+#'     \code{\link{checkModel}(sce, model)}\cr
 #'   cluster, find neighbours, draw a UMAP \tab \code{reducedDim(sce, "VAE")
 #'     <- \link{getLatent}(sce, model)}\cr
 #'   \tab \code{sce <- \link{runVAE}(sce, batch = "donor")} in one go\cr
+#'   find clusters \tab \code{\link{getClusters}(sce, model)}\cr
+#'   see whether batches are mixed and types kept \tab
+#'     \code{\link{integrationMetrics}(sce, "batch", "cell_type")}\cr
 #'   denoise expression \tab \code{sce <- \link{denoise}(sce, model)}\cr
-#'   compare cells across batches \tab \code{denoise(sce, model, batch = "101",
-#'     name = "harmonised")}\cr
+#'   compare expression across batches \tab \code{denoise(sce, model, batch =
+#'     levels(sce$donor))}\cr
+#'   label cells \tab \code{sce <- \link{predictLabels}(sce, model)}\cr
+#'   place new cells on a reference \tab \code{query <-
+#'     \link{mapQuery}(query, model)},
+#'     \code{\link{transferLabels}(query, reference, "cell_type")}\cr
+#'   find genes that differ \tab \code{\link{differentialExpression}(sce, model,
+#'     "cell_type", to = "B cells")}\cr
+#'   find where samples differ in numbers \tab
+#'     \code{\link{differentialAbundance}(sce, model, "sample", ...)}\cr
+#'   find doublets \tab \code{sce <- \link{findDoublets}(sce, samples =
+#'     "lane")}\cr
+#'   find genes with extra zeros \tab \code{\link{zeroInflation}(model)}\cr
 #'   predict a response never measured \tab \code{pred <-
 #'     \link{predictPerturbation}(sce, model, ...)}\cr
 #'   \tab \code{\link{evaluatePerturbation}(pred, observed = sce)},
@@ -43,6 +58,7 @@
 #'     default\cr
 #'   counts, conditions to exchange \tab \code{\link{cvae}()}, the default
 #'     with \code{condition}\cr
+#'   counts, and labels of some of the cells \tab \code{\link{scanvi}()}\cr
 #'   counts, dimensions with gene loadings \tab \code{\link{linear_scvi}()}\cr
 #'   counts or log expression, your own layers \tab \code{\link{vae}()},
 #'     \code{\link{autoencoder}()}\cr

@@ -74,6 +74,10 @@ test_that("a matrix gives a DataFrame, a model is not trained again", {
     )
     expected <- S4Vectors::metadata(out)$doublet$expected
     expect_equal(expected, 165 * 0.008 * 165 / 1000)
+    expect_message(
+        findDoublets(sce, seed = 1, model = model, verbose = TRUE),
+        "Called 0 of 165 cells doublets; expected: 0.22"
+    )
 })
 
 test_that("lanes and numbers that make no sense are told", {
@@ -97,4 +101,10 @@ test_that("lanes and numbers that make no sense are told", {
         SummarizedExperiment::assay(sce, "counts") / 3
     expect_error(findDoublets(floats), "counts",
                  class = "waddington_InputError")
+})
+
+test_that("Python is started before arrays are made for it", {
+    local_internal(".bridge", function(call = NULL) stop("started"))
+    expect_error(.toCells(SummarizedExperiment::assay(lane(1), "counts"),
+                          list(), NULL), "started")
 })
