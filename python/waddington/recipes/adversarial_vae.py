@@ -44,7 +44,8 @@ def adversarial_vae(
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb", "zinb" or "poisson".
         dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
-        library: The "observed" total of a cell, a "size_factor" of yours, or "none".
+        library: The "observed" total of a cell, "latent" (see `scvi()`), a "size_factor" of yours,
+            or "none".
         kappa: Weight of the opponent, in nats per cell; the strength of mixing.
         form: "flip": the encoder gets minus the opponent's cross-entropy; or "fool": it makes all
             batches but the true one equally likely.

@@ -53,7 +53,8 @@ def scanvi(
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb", "zinb" or "poisson".
         dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
-        library: The "observed" total of a cell, a "size_factor" of yours, or "none".
+        library: The "observed" total of a cell, "latent" (see `scvi()`), a "size_factor" of yours,
+            or "none".
         alpha: Weight of the classification of labelled cells. A large one pulls types apart.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of z2 and y grows from 0 to 1.
