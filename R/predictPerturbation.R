@@ -13,7 +13,8 @@
 #'   model was trained with.
 #' @param from,to Levels of \code{condition}: the cells that are there, and
 #'   what is predicted for them. \code{to} may be a combination that was never
-#'   tried, as \code{"A+B"}.
+#'   tried, as \code{"A+B"}, or, of a model with a graph of perturbations
+#'   (\code{\link{cpa}}), one that no cell had.
 #' @param cell_type The column of cell types: a name, or one value per cell.
 #'   With it, the change is the mean over the types seen in both conditions,
 #'   so that no type counts for its abundance.
@@ -24,8 +25,10 @@
 #'   over, by fold changes that are a mean of the model's and of those measured
 #'   in similar types; \code{"shift"} adds the mean change in latent space and
 #'   decodes; \code{"condition"} decodes with the other condition, which a
-#'   model trained with \code{condition} can do; \code{"auto"} is
-#'   \code{"transfer"} for counts and real numbers.
+#'   model trained with \code{condition} can do; \code{"inversion"} does either
+#'   for a model without an encoder, such as a GAN, from the positions where it
+#'   makes what is most like the cells; \code{"auto"} is \code{"transfer"} for
+#'   counts and real numbers, \code{"inversion"} without an encoder.
 #' @param dose The dose of \code{to}: a number, or one for each perturbation
 #'   of a combination, or text such as \code{"1+0.5"}; for models that learnt
 #'   doses (\code{\link{cpa}}).
@@ -107,8 +110,8 @@
 setGeneric("predictPerturbation", signature = "x", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
         target = NULL, ..., dose = NULL,
-        method = c("auto", "transfer", "shift", "condition"), trust = NULL,
-        draw = NULL, n_draws = 0, seed = NULL, assay.type = NULL,
+        method = c("auto", "transfer", "shift", "condition", "inversion"),
+        trust = NULL, draw = NULL, n_draws = 0, seed = NULL, assay.type = NULL,
         covariates = NULL) {
     standardGeneric("predictPerturbation")
 })
@@ -118,14 +121,14 @@ setGeneric("predictPerturbation", signature = "x", function(
 setMethod("predictPerturbation", "ANY", function(
         x, model, condition = NULL, from, to, cell_type = NULL,
         target = NULL, ..., dose = NULL,
-        method = c("auto", "transfer", "shift", "condition"), trust = NULL,
-        draw = NULL, n_draws = 0, seed = NULL, assay.type = NULL,
+        method = c("auto", "transfer", "shift", "condition", "inversion"),
+        trust = NULL, draw = NULL, n_draws = 0, seed = NULL, assay.type = NULL,
         covariates = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(predictPerturbation)), .call = call)
     models <- .ensemble(model, call)
     method <- .checkChoice(
-        method, c("auto", "transfer", "shift", "condition"), "method", call
+        method, eval(formals(predictPerturbation)$method), "method", call
     )
     how <- list(
         method = method, trust = .shareOrNull(trust, "trust", call),
@@ -140,7 +143,7 @@ setMethod("predictPerturbation", "ANY", function(
     kind <- if (!is.null(cell_type)) {
         .oneColumn(x, cell_type, "cell_type", call)
     }
-    .checkGroups(state, kind, from, to, target, call)
+    .checkGroups(state, kind, from, to, target, models[[1L]], call)
     groups <- list(
         condition = names(state), source = as.character(from),
         target = as.character(to), cell_type = names(kind),
@@ -223,9 +226,10 @@ setMethod("predictPerturbation", "ANY", function(
 }
 
 # The levels that are asked for are there.
-.checkGroups <- function(state, kind, from, to, target, call) {
+.checkGroups <- function(state, kind, from, to, target, model, call) {
     .checkThere(from, state[[1L]], names(state), "from", call)
-    .checkThere(to, state[[1L]], names(state), "to", call, combined = TRUE)
+    levels <- c(as.character(state[[1L]]), .graphOf(model))
+    .checkThere(to, levels, names(state), "to", call, combined = TRUE)
     if (identical(as.character(from), as.character(to))) {
         .abort(
             c(
@@ -298,7 +302,17 @@ setMethod("predictPerturbation", "ANY", function(
     combined <- length(parts) > 1L && all(parts %in% known) &&
         (is.null(groups$of) || !learnt)
     wanted <- if (combined) parts else .singles(groups$target, known)
+    if (!all(wanted %in% known)) {
+        wanted <- intersect(known, model@levels[[groups$condition]])
+    }
     which(state %in% c(groups$source, wanted))
+}
+
+# The perturbations in the graph of a model, if it has one.
+.graphOf <- function(model) {
+    unique(as.character(unlist(lapply(.tree(model)$decoders, function(one) {
+        one$effects$graph
+    }))))
 }
 
 # Those of them with a dose that the model learnt; others were left out of

@@ -254,3 +254,46 @@ test_that("one cell per group is enough to ask and too few to score", {
         class = "waddington_InputError"
     )
 })
+
+test_that("a perturbation that no cell had is predicted from its neighbours", {
+    sce <- twoPerturbations()
+    sce <- sce[, sce$state %in% c("control", "A", "B")]
+    skip_if_no_python()
+    model <- trained("graph", trainVAE(
+        sce, recipe = cpa("state", graph = list(c("C", "A"))), epochs = 15,
+        seed = 1
+    ))
+    ask <- function(to) {
+        predictPerturbation(
+            sce, model, condition = "state", from = "control", to = to,
+            seed = 1
+        )
+    }
+    pred <- ask("C")
+    expect_true(all(pred$state == "C"))
+    profiles <- aboutOf(pred)$profiles
+    responds <- which(SummarizedExperiment::rowData(sce)$responds)
+    up <- profiles$predicted - profiles$control
+    expect_gt(mean(up[responds[1:5]]), mean(up[responds[6:10]]))
+    expect_error(ask("D"), "\"C\"", class = "unseen_level")
+})
+
+test_that("a generator predicts by inversion, and says that it must", {
+    sce <- mockCells(200, 50)
+    skip_if_no_python()
+    model <- trained("gan", trainGAN(sce, epochs = 5, seed = 1))
+    ask <- function(...) {
+        suppressWarnings(predictPerturbation(
+            sce, model, condition = "condition", from = "condition1",
+            to = "condition2", cell_type = "cell_type", target = "type1",
+            seed = 1, ...
+        ))
+    }
+    pred <- ask()
+    expect_identical(aboutOf(pred)$method, "inversion")
+    expect_true("unchanged" %in% SummarizedExperiment::assayNames(pred))
+    scores <- evaluatePerturbation(pred, sce, n_top = 10)
+    expect_identical(scores$by[1:2], c("wgan", "no shift"))
+    expect_error(ask(method = "shift"), "inversion",
+                 class = "waddington_InputError")
+})
