@@ -303,7 +303,7 @@ class Trainer:
         self.epoch += 1
         self.epoch_of_phase += 1
         if len(self.held) and self.recipe.terms:
-            width = max(1, *map(len, self.features.values()))
+            width = max(map(len, self.features.values()), default=1)
             size = max(phase.batch_size, min(512, EVALUATED // width))
             held = (self.held_data, self.held, size, self.device)
             rows["held out"] = self.team.led(lambda: evaluate(self.network, self.recipe, *held))

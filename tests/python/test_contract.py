@@ -223,23 +223,23 @@ ASKS = {"interpolate": lambda m, c: verbs.interpolate(m, c, [0], [1])}
 """Verbs that need more than a model and cells; those not named here have tests of their own."""
 
 
-def asks_more(name):
-    """Whether a verb has arguments without a default, besides model and cells."""
+def more(name):
+    """The arguments of a verb without a default, besides model and cells."""
     given = list(inspect.signature(getattr(verbs, name)).parameters.values())[2:]
-    return any(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in given)
+    return [p.name for p in given if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
 
 
 @pytest.mark.parametrize("name", sorted(verbs.VERBS))
 def test_a_verb_answers_or_says_why_not(case, name):
     ask, reason = ASKS.get(name, getattr(verbs, name)), verbs.why_not(case.model, name)
-    if reason is None and (name in ASKS or not asks_more(name)):
+    if reason is None and (name in ASKS or not more(name)):
         answer = ask(case.model, case.cells)
         assert answer is not None
         if isinstance(answer, np.ndarray):
             assert np.isfinite(answer).all()
     elif reason is not None:
         with pytest.raises(wd.InputError, match=rf"{name}\(\) can't be asked of .*{reason}"):
-            ask(case.model, case.cells)
+            ask(case.model, case.cells, **({} if name in ASKS else dict.fromkeys(more(name))))
 
 
 # One scale -------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ BAD = {
         "likelihood must be one of nb, .*, got 'zip'",
     ),
     "an unknown dispersion": (lambda: scvi(dispersion="cell"), "dispersion must be .*'cell'"),
-    "an unknown library": (lambda: scvi(library="latent"), "library must be one of .*'latent'"),
+    "an unknown library": (lambda: scvi(library="known"), "library must be one of .*'known'"),
 }
 
 
