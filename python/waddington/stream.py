@@ -195,10 +195,12 @@ def ahead(make: Callable[[T], S], of: Sequence[T]) -> Iterator[S]:
 
 
 def _run_of(x: sparse.csr_matrix, first: int, last: int) -> sparse.csr_matrix:
-    """Rows first to last - 1, in a third of the time that scipy's own slices take."""
+    """Rows first to last - 1, which share their values with x; scipy would look and copy."""
     a, b = x.indptr[first], x.indptr[last]
-    slots = x.data[a:b], x.indices[a:b], x.indptr[first : last + 1] - a
-    return sparse.csr_matrix(slots, shape=(last - first, x.shape[1]), copy=False)
+    rows = sparse.csr_matrix((last - first, x.shape[1]), dtype=x.dtype)
+    rows.data, rows.indices = x.data[a:b], x.indices[a:b]
+    rows.indptr = x.indptr[first : last + 1] - a
+    return rows
 
 
 def _is_all(key: Any) -> bool:

@@ -1,9 +1,11 @@
-"""A step of scvi() by autograd with torch's kernels, with C kernels, and written out by hand.
+"""A step of training by plain formulas, with torch's kernels, with those in C, and by hand.
 
-    python tests/benchmarks/step_speed.py [--likelihood nb] [--genes 2000] [--density 0.06]
+    python tests/benchmarks/step_speed.py [--model scvi ...] [--genes 2000] [--density 0.06]
 
 Prints cells per CPU second of each, medians of alternating rounds, and their ratios: gradients and
-Adam, without the trainer's bookkeeping. The three take the same steps but for rounding.
+Adam, without the trainer's bookkeeping. The engines take the same steps but for rounding: "plain"
+is autograd through the textbook formulas on dense counts, "torch" has gradients written by hand and
+sparse counts, "C" the same compiled, "by hand" a whole step without autograd.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -21,7 +26,9 @@ from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
-from waddington import kernels
+from likelihood_speed import plain_nb, plain_poisson
+
+from waddington import kernels, layers
 from waddington.cells import Cells, Dims, Minibatch
 from waddington.minibatches import minibatches
 from waddington.network import Network
@@ -29,7 +36,7 @@ from waddington.recipe import Recipe
 from waddington.recipes import RECIPES
 from waddington.schedules import END, at
 from waddington.terms import losses, weighted
-from waddington.whole_step import match
+from waddington.whole_step import known, match
 
 
 def simulated(n: int, genes: int, density: float) -> Cells:
@@ -42,7 +49,25 @@ def simulated(n: int, genes: int, density: float) -> Cells:
         dense = (1 - np.exp(-middle * rate[:200])).mean() > density
         low, high = (low, middle) if dense else (middle, high)
     x = sparse.csr_matrix(rng.poisson(low * rate).astype(np.float32))
-    return Cells({"rna": x}, covariates={"batch": rng.choice(["a", "b", "c"], n)})
+    columns = {"batch": ["a", "b", "c"], "donor": list("abcdefgh"), "condition": ["a", "b"]}
+    covariates = {k: rng.choice(levels, n) for k, levels in columns.items()}
+    return Cells({"rna": x}, covariates=covariates, values={"age": rng.normal(40, 9, (n, 1))})
+
+
+def models() -> dict[str, Recipe]:
+    """What can be asked for, by name."""
+    scvi = partial(RECIPES["scvi"], batch="batch")
+    return {
+        "scvi": scvi(),
+        "zinb": scvi(likelihood="zinb"),
+        "layers": scvi(n_layers=2),
+        "covariates": scvi(batch=("batch", "donor"), covariates=("age",)),
+        "gene-batch": scvi(dispersion="gene-batch"),
+        "gene-cell": scvi(dispersion="gene-cell"),
+        "poisson": scvi(likelihood="poisson"),
+        "cvae": RECIPES["cvae"](condition="condition"),
+        "exercise_vae": RECIPES["exercise_vae"](),
+    }
 
 
 def stepper(recipe: Recipe, cells: Cells, by_hand: bool) -> Callable[[Minibatch], None]:
@@ -82,9 +107,9 @@ def rate(step: Callable[[Minibatch], None], cells: Cells, size: int, repeats: in
 
 
 def main() -> None:
-    """Print a line per engine."""
+    """Print a line per model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--likelihood", default="nb")
+    parser.add_argument("--model", nargs="+", default=["scvi"], choices=(*models(), "all"))
     parser.add_argument("--genes", type=int, default=2000)
     parser.add_argument("--density", type=float, default=0.062)
     parser.add_argument("--batch-size", type=int, default=128)
@@ -94,20 +119,45 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cells = simulated((args.steps + 5) * args.batch_size, args.genes, args.density)
-    recipe = RECIPES["scvi"](batch="batch", likelihood=args.likelihood)
     stored = cells.views["rna"].nnz / np.prod(cells.views["rna"].shape)
-    print(
-        f"{args.likelihood}, {args.genes} genes, {stored:.1%} non-zero, {kernels.status()['why']}"
-    )
-    steps = {name: stepper(recipe, cells, name == "by hand") for name in ("torch", "C", "by hand")}
-    rates: dict[str, list[float]] = {name: [] for name in steps}
+    print(f"{args.genes} genes, {stored:.1%} non-zero, {kernels.status()['why']}")
+    for name in models() if "all" in args.model else args.model:
+        told(name, rates(models()[name], cells, args))
+
+
+def rates(recipe: Recipe, cells: Cells, args: argparse.Namespace) -> dict[str, float]:
+    """Cells per CPU second by engine; by hand only where that step is written."""
+    engines = ("plain", "torch", "C", *(("by hand",) if known(recipe) else ()))
+    steps = {name: stepper(recipe, cells, name == "by hand") for name in engines}
+    found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(args.rounds):
         for name, step in steps.items():
-            kernels.use(False if name == "torch" else None)
-            rates[name].append(rate(step, cells, args.batch_size, args.steps))
-    middle = {k: statistics.median(v) for k, v in rates.items()}
-    for name, value in middle.items():
-        print(f"{name:8s} {value:9.0f} cells/s  {value / middle['torch']:5.2f} times torch")
+            kernels.use(False if name in ("plain", "torch") else None)
+            with plain() if name == "plain" else nullcontext():
+                found[name].append(rate(step, cells, args.batch_size, args.steps))
+    return {k: statistics.median(v) for k, v in found.items()}
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Formulas as they are in books, in the place of kernels."""
+    forms = {
+        "nb": lambda y, theta, size, x, share: plain_nb(y, theta, size, x),
+        "zinb": lambda y, theta, zero, size, x, share: plain_nb(y, theta, size, x, zero),
+        "poisson": lambda y, size, x, share: plain_poisson(y, size, x),
+    }
+    with ExitStack() as stack:
+        for name, form in forms.items():
+            stack.enter_context(mock.patch.object(kernels, name, form))
+        dense = lambda x, weight: x.dense() @ weight
+        stack.enter_context(mock.patch.object(layers, "sparse_linear", dense))
+        yield
+
+
+def told(name: str, found: dict[str, float]) -> None:
+    """A line about one model."""
+    each = (f"{k} {v:7.0f} ({v / found['plain']:4.2f})" for k, v in found.items())
+    print(f"{name:13s}", "  ".join(each), "cells/s (times plain)", flush=True)
 
 
 if __name__ == "__main__":
