@@ -45,9 +45,7 @@ def verb(*needs: str) -> Callable:
 
         @wraps(f)
         def checked(model: Model, data: Any = None, *args: Any, **options: Any) -> Any:
-            if reason := why_not(model, f.__name__):
-                told = f"{f.__name__}() can't be asked of a {model.recipe.name} model: {reason}"
-                raise InputError(told, "model")
+            check_asked(model, f.__name__)
             cells = None if data is None else query_cells(data, model, options.pop("layer", None))
             return f(model, cells, *args, **options)
 
@@ -68,6 +66,13 @@ def why_not(model: Model, name: str) -> str | None:
         )
     reasons = [NEEDS[need][1] for need in VERBS[name] if not NEEDS[need][0](model.recipe)]
     return reasons[0] if reasons else None
+
+
+def check_asked(model: Model, name: str) -> None:
+    """Refuse a verb that can't be asked of a model, by name and reason."""
+    if reason := why_not(model, name):
+        told = f"{name}() can't be asked of a {model.recipe.name} model: {reason}"
+        raise InputError(told, "model")
 
 
 def codes_of(model: Model, levels: Mapping[str, str]) -> dict[str, int]:

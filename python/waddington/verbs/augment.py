@@ -12,7 +12,7 @@ from ..cells import RNA, Cells
 from ..errors import InputError, listed
 from ..model import Model
 from ..readers import column_of, query_cells
-from .ask import VERBS
+from .ask import VERBS, check_asked
 from .sample import sample
 
 FEWEST = 20
@@ -73,6 +73,7 @@ def augment(
         InputError: If no cell has the level, n is not positive, or the model can't make cells of a
             level.
     """
+    check_asked(model, "augment")
     column = column_of(data, covariate)
     rows = np.flatnonzero(column == str(level))
     if not len(rows):
