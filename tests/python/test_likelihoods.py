@@ -20,6 +20,7 @@ from waddington.likelihoods import (
     NormalHead,
     Poisson,
     ZeroInflatedNegativeBinomial,
+    dispersion,
 )
 from waddington.likelihoods.negative_binomial import NBCounts
 from waddington.likelihoods.rates import Rates, draw_gamma, draw_logs
@@ -236,6 +237,15 @@ def test_the_trivial_thetas_are_the_most_likely_ones():
     got = loglik(np.exp(start["log_theta"]))
     best = np.max([loglik(t) for t in np.exp(np.linspace(-6, 8, 200))[:, None]], axis=0)
     assert (got > best - 0.35).all()
+
+
+def test_thetas_are_found_a_few_genes_at_a_time(monkeypatch):
+    x, size, _, _ = simulated()
+    given = sparse.csr_matrix(x), size, np.log(x.mean(0) / size.mean())
+    whole = dispersion.start_log_theta(*given)
+    monkeypatch.setattr(dispersion, "PIECE", 100)
+    assert len(list(dispersion._pieces(given[0].tocsc().indptr))) > 2
+    np.testing.assert_array_equal(dispersion.start_log_theta(*given), whole)
 
 
 @pytest.mark.parametrize("part", COUNT_HEADS)

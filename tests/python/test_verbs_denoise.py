@@ -6,6 +6,7 @@ from toys import fitted
 
 from waddington import verbs
 from waddington.errors import InputError
+from waddington.verbs import ask
 
 
 @pytest.fixture
@@ -104,3 +105,10 @@ def test_several_levels_are_the_mean_over_them(case):
         verbs.denoise(case.model, case.cells, batch=[])
     with pytest.raises(InputError, match="batch9"):
         verbs.denoise(case.model, case.cells, batch=["batch0", "batch9"])
+
+
+def test_blocks_of_cells_make_up_the_whole(case, monkeypatch):
+    whole = verbs.denoise(case.model, case.cells)
+    monkeypatch.setattr(ask, "ENTRIES", 64 * whole.shape[1])
+    assert len(case.cells) > 64 == ask.decoded_block(case.model, "rna")
+    np.testing.assert_allclose(verbs.denoise(case.model, case.cells), whole, rtol=1e-5)

@@ -31,6 +31,8 @@ VERBS: dict[str, tuple[str, ...]] = {}
 """What each verb needs."""
 BLOCK = 2048
 """Cells asked at a time."""
+ENTRIES = 4_000_000
+"""The most entries, cells x features, decoded at a time: 16 MB for each matrix on the way."""
 
 
 def verb(*needs: str) -> Callable:
@@ -91,6 +93,12 @@ def codes_of(model: Model, levels: Mapping[str, str]) -> dict[str, int]:
             raise InputError(f"{name!r} has no level {level!r}; it has {listed(known, 10)}", name)
         codes[name] = known.index(str(level))
     return codes
+
+
+def decoded_block(model: Model, view: str) -> int:
+    """How many cells to decode at a time."""
+    width = max(1, len(model.features.get(view, ())))
+    return max(64, min(BLOCK, ENTRIES // width))
 
 
 @torch.no_grad()

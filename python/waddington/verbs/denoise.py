@@ -13,7 +13,7 @@ from ..cells import RNA, Cells, Minibatch
 from ..errors import InputError, listed
 from ..model import Model
 from ..network import Network
-from .ask import codes_of, each, verb
+from .ask import codes_of, decoded_block, each, verb
 
 
 @verb("encoder", "decoder")
@@ -69,7 +69,7 @@ def denoise(
         means = [decode(net, m, z).mean[:, places] for decode in asks]
         return means[0] if len(means) == 1 else torch.stack(means).mean(0)
 
-    return each(model, cells, ask)
+    return each(model, cells, ask, decoded_block(model, view))
 
 
 def _each_world(as_if: Mapping[str, str | Sequence[str]]) -> Iterator[dict[str, str]]:
