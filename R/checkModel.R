@@ -112,11 +112,13 @@ print.waddington_checks <- function(x, ...) {
     })
     print(shown)
     cat("\n")
-    words <- if (length(x$flags)) .upperFirst(x$flags) else
-        "Replicates are like the data in all of these."
-    cat(strwrap(paste0(words, ifelse(grepl("\\.$", words), "", ".")),
-        prefix = if (length(x$flags)) "! " else "", exdent = 2L
-    ), sep = "\n")
+    if (!length(x$flags)) {
+        cat("Replicates are like the data in all of these.\n")
+    }
+    for (flag in x$flags) {
+        words <- paste0(.upperFirst(flag), ".")
+        cat(strwrap(words, initial = "! ", prefix = "  "), sep = "\n")
+    }
     invisible(x)
 }
 
