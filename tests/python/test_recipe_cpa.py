@@ -79,6 +79,20 @@ def test_a_model_that_composes_has_a_part_in_combinations():
     assert list(made.shifts) == ["control + sum of shifts", "control + mean of shifts"]
 
 
+def test_combinations_are_composed_where_their_parts_alone_tell_nothing():
+    _, seen, model = fitted()
+    counts = np.random.default_rng(0).binomial(seen.views[RNA].toarray().astype(int), 0.003)
+    few = replace(seen, views={RNA: sparse.csr_matrix(counts.astype(np.float32))})
+    few = few.take(np.flatnonzero(counts.sum(1) > 0)[::6])
+    made = predict_perturbation(model, few, "condition", "control", "A+B")
+    assert made.chance > 0.05 and "other combinations of its parts" in made.notes[0]
+    change = np.abs(made.profiles["predicted"] - made.profiles["control"])
+    assert change.max() > 0
+    alone = predict_perturbation(model, few, "condition", "control", "A")
+    assert "nothing is predicted to change" in alone.notes[0]
+    np.testing.assert_array_equal(alone.cells, alone.source.toarray())
+
+
 def test_control_and_no_amount_add_nothing():
     _, seen, model = fitted()
     effects = model.network.decoders[RNA].effects

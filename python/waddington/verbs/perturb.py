@@ -18,7 +18,7 @@ from .ask import why_not
 from .groups import groups_of
 from .latent import latent
 from .logs import dense, log_expression, log_values, shifted
-from .question import Question, effects_of
+from .question import CHANCE, Question, effects_of
 from .responses import Response
 from .uncertainty import standard_deviations
 
@@ -106,7 +106,8 @@ def predict_perturbation(
     model's, decoded in the target over decoded in the source. The other is the measured response
     of the types, weighted by how alike their source cells are (see `responses.response`), each gene
     shrunk by its noise. Left-out types of both sets of stimulated blood cells were predicted better
-    by this than by either estimate alone, by scGen or by the mean shift;
+    by this than by either estimate alone, by scGen or by the mean shift, with one exception, the
+    genes that change most in B cells of two donors;
     tests/benchmarks/evaluate_perturbation.py prints the comparison.
 
     By "shift", the mean difference between the conditions in latent space, over the types that were
@@ -115,8 +116,9 @@ def predict_perturbation(
     does either by "inversion": cells are where it makes what is most like them (see `invert`).
 
     If shuffled labels give as large a change, there is no effect beyond control noise: the notes
-    say so, and "transfer" predicts that nothing changes, which is better than noise. The other
-    methods do what they are asked.
+    say so, and "transfer" predicts that nothing changes, which is better than noise, unless the
+    model composes a combination, of whose parts it knows more than was measured of them alone. The
+    other methods do what they are asked.
 
     Args:
         model: The model, or several of the same features and levels: an ensemble. By "transfer"
@@ -256,9 +258,11 @@ def _finished(
 
 def _notes(question: Question, method: str) -> tuple[str, ...]:
     groups, notes = question.groups, []
-    if question.silent:
+    if question.chance > CHANCE:
         about = groups.about
         told = "; nothing is predicted to change" if method == "transfer" else ""
+        if question.composed:
+            told = "; what is predicted, the model has from other combinations of its parts"
         notes.append(
             "no effect beyond control noise: shuffled labels give as large a change from "
             f"{about['source']!r} to {about['target']!r} (p = {question.chance:.2f}){told}"

@@ -99,8 +99,16 @@ class Question:
 
     @cached_property
     def silent(self) -> bool:
-        """Whether the change can't be told from the noise of the controls."""
-        return self.chance > CHANCE
+        """Whether nothing is known of the change: it can't be told from the noise of the controls.
+
+        A model that composes combinations knows their parts from other combinations too.
+        """
+        return self.chance > CHANCE and not self.composed
+
+    @cached_property
+    def composed(self) -> bool:
+        """Whether the models add up the parts of a combination."""
+        return self.able and len(self.groups.parts) > 1
 
     def edit(self, model: Model) -> Edit:
         """Makes cells of the target, for a model that knows what that is."""
