@@ -53,10 +53,13 @@ def evaluate(
     return means.result()
 
 
-def sample_of(cells: Cells, index: np.ndarray) -> Cells:
-    """At most SAMPLE of the cells at `index` with SAMPLE_VALUES, evenly spaced, in memory."""
+def sample_of(cells: Cells, index: np.ndarray, values: int = SAMPLE_VALUES) -> Cells:
+    """At most SAMPLE of the cells at `index`, with about that many stored values, in memory.
+
+    They are evenly spaced.
+    """
     stored = sum(x.nnz for x in cells.views.values()) / max(1, len(cells))
-    most = int(min(SAMPLE, max(SAMPLE // 20, SAMPLE_VALUES / max(1.0, stored))))
+    most = int(min(SAMPLE, max(SAMPLE // 20, values / max(1.0, stored))))
     some = cells.take(index[:: max(1, -(-len(index) // most))])
     return replace(some, views={k: rows_at(x, slice(None)) for k, x in some.views.items()})
 

@@ -32,6 +32,8 @@ from .whole_step import WholeStep, match
 
 GUARD_STEPS = 200
 """Between two looks at whether the objective is still a number."""
+PREPARED = 2_000_000
+"""Stored values of the cells from which parameters start: 16 MB."""
 EVALUATED = 4_000_000
 """The most entries, cells x features, of a minibatch of held-out cells: 16 MB."""
 
@@ -173,7 +175,7 @@ class Trainer:
         if start:
             start.pour_into(self.network)
         else:
-            few = sample_of(self.data.cells, self.train)
+            few = sample_of(self.data.cells, self.train, PREPARED)
             for module in self.network.modules():
                 if hasattr(module, "prepare"):
                     module.prepare(few, self.levels)

@@ -79,6 +79,7 @@ def test_samples_of_large_data_are_bounded():
     many = cells.take(np.arange(50_000) % 50)
     assert len(sample_of(many, np.arange(50_000))) <= 20_000
     assert len(sample_of(cells, np.arange(50))) == 50
+    assert len(sample_of(many, np.arange(50_000), 1)) == 1000
 
 
 def test_a_missing_view_is_not_scored():
