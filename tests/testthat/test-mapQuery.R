@@ -87,6 +87,35 @@ test_that("missing genes are counted, named and left out", {
     expect_silent(mapQuery(query[-1, ], model, epochs = 1, verbose = FALSE))
 })
 
+test_that("queries go onto conditional recipes of every kind", {
+    skip_if_no_python()
+    few <- mockCells(150, 40, n_batches = 3)
+    old <- few[, few$batch != "batch3"]
+    recipes <- list(
+        scvi(batch = "batch", encode_covariates = TRUE),
+        scvi(batch = "batch", n_embedding = 2L),
+        scvi(batch = "batch", dispersion = "gene-batch"),
+        linear_scvi(batch = "batch"), scpoli(batch = "batch"),
+        adversarial_vae(batch = "batch"), cvae(condition = "batch"),
+        trvae(condition = "batch"), saucie(batch = "batch")
+    )
+    for (recipe in recipes) {
+        info <- format(recipe)
+        model <- suppressWarnings(
+            trainVAE(old, recipe, epochs = 1, seed = 1)
+        )
+        out <- mapQuery(few[-1, few$batch == "batch3"], model, epochs = 1)
+        wide <- mappedModel(out, "model")
+        expect_identical(
+            getLatent(old, wide), getLatent(old, model), info = info
+        )
+        harmonised <- denoise(
+            out, mappedModel(out), as_if = list(batch = "batch1")
+        )
+        expect_identical(rownames(harmonised), rownames(few)[-1], info = info)
+    }
+})
+
 test_that("verbs that need all genes point at mapQuery()", {
     model <- modelOfReference()
     expect_error(getLatent(reference[-1, ], model), "mapQuery",
