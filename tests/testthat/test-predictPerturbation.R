@@ -222,6 +222,22 @@ test_that("questions that have no answer are refused by name", {
     expect_error(ask(method = "magic"), "method")
 })
 
+test_that("a type that the model reads and never saw is refused", {
+    sce <- mockCells(200)
+    skip_if_no_python()
+    model <- trained("typed cpa", trainVAE(
+        sce[, sce$cell_type != "type1"], recipe = cpa(
+            "condition", control = "condition1", covariates = "cell_type"
+        ), epochs = 2, seed = 1
+    ))
+    expect_error(
+        predictPerturbation(
+            sce, model, condition = "condition", from = "condition1",
+            to = "condition2", cell_type = "cell_type", target = "type1"
+        ), "type1", class = "unseen_level"
+    )
+})
+
 test_that("a recipe that can't says which can", {
     sce <- mockCells(80, 20)
     skip_if_no_python()
