@@ -3,9 +3,10 @@
 #' How few others are like a cell, by the density of cells in latent space.
 #'
 #' @inheritParams getLatent
-#' @param method \code{"density"}: minus the log density, in nats, of all other
-#'   cells' posteriors where the cell is. \code{"neighbours"}: the log distance
-#'   to the 15th neighbour in latent space. Two that ask no model, to compare:
+#' @param method \code{"neighbours"}: the log distance to the 15th neighbour in
+#'   latent space, which found planted types best. \code{"density"}: minus the
+#'   log density, in nats, of all other cells' posteriors where the cell is. Two
+#'   that ask no model, to compare:
 #'   \code{"components"}, the same distance in 30 principal components of log
 #'   expression, and \code{"sketch"}, how seldom other cells pass the same
 #'   random tests of genes against thresholds.
@@ -32,12 +33,12 @@
 #' tapply(sce$rareness, sce$cell_type, median)
 #' @export
 rareness <- function(x, model, ...,
-        method = c("density", "neighbours", "components", "sketch"),
+        method = c("neighbours", "density", "components", "sketch"),
         seed = NULL, assay.type = NULL, covariates = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(rareness)), .call = call)
     method <- .checkChoice(
-        method, c("density", "neighbours", "components", "sketch"), "method",
+        method, c("neighbours", "density", "components", "sketch"), "method",
         call
     )
     query <- .query(x, model, assay.type, covariates, call)

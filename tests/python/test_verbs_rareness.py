@@ -59,5 +59,5 @@ def test_the_density_is_the_mean_of_the_other_posteriors():
 
 def test_an_unknown_way_is_refused():
     case = fitted("vae")
-    with pytest.raises(InputError, match="method must be one of density, neighbours"):
+    with pytest.raises(InputError, match="method must be one of neighbours, density"):
         wd.rareness(case.model, case.cells, "x")

@@ -40,9 +40,10 @@ def gan(
 ) -> Recipe:
     """Cells from z ~ N(0, 1), so that a discriminator takes them for data.
 
-    The game as it was first played, with the loss for the generator that does not saturate. It
-    loses modes; `wgan` loses fewer, and is what to use. Layers are those of `wgan`, so that the two
-    can be compared; learning rate and first moment are those that made such games stable.
+    The game as it was first played, with the loss for the generator that does not saturate. It may
+    lose modes, and its loss tells nothing; `wgan` is what to use. Layers are those of `wgan`, so
+    that the two can be compared; learning rate and first moment are those that made such games
+    stable.
 
     Args:
         n_latent: Dimensions of z.
