@@ -602,9 +602,10 @@ cpa <- function(perturbation = "condition", control = "control",
 #' Cells from z ~ N(0, 1), so that a discriminator takes them for data.
 #'
 #' The game as it was first played, with the loss for the generator that does
-#' not saturate. It loses modes; \code{wgan} loses fewer, and is what to use.
-#' Layers are those of \code{wgan}, so that the two can be compared; learning
-#' rate and first moment are those that made such games stable.
+#' not saturate. It may lose modes, and its loss tells nothing; \code{wgan} is
+#' what to use. Layers are those of \code{wgan}, so that the two can be
+#' compared; learning rate and first moment are those that made such games
+#' stable.
 #'
 #' @param n_latent Dimensions of z.
 #' @param generator Units of the generator's hidden layers.
