@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from .cells import RNA, Cells, Dims, Levels, Minibatch
-from .contracts import ConditionPart, Distribution, HeadPart, LatentPart, LibraryPart
+from .conditions import Modules
+from .contracts import ConditionPart, Distribution, HeadPart, LatentPart, LibraryPart, ScalePart
 from .latents import Posterior
 from .layers import Stack, check_choice, mlp
 from .likelihoods import Head
@@ -22,12 +23,13 @@ TRANSFORMS = {"log1p": torch.log1p, "none": lambda x: x}
 class Encoder:
     """A stack from one or several views to the bottleneck.
 
-    `transform` is applied to the stored values.
+    `transform` is applied to the stored values; with a `scale`, views are standardised instead.
     """
 
     stack: Stack = mlp(128)
     reads: tuple[str, ...] = (RNA,)
     transform: str = "log1p"
+    scale: ScalePart | None = None
 
     def check(self) -> None:
         check_choice(self.transform, tuple(TRANSFORMS), "transform")
@@ -52,11 +54,15 @@ class EncoderNet(nn.Module):
         self.spec = spec
         self.stack = spec.stack.build({v: dims.features[v] for v in spec.reads}, conditions, dims)
         self.latent = latent.build(self.stack.width)
+        scale = {v: spec.scale.build(v, dims) for v in spec.reads} if spec.scale else {}
+        self.scales = Modules(scale)
 
     def forward(self, cells: Minibatch, trace: Trace) -> Posterior:
         """q(z | the views it reads), (cells, n)."""
         views = {v: cells.views[v] for v in self.spec.reads}
-        if self.spec.transform != "none":
+        if self.spec.scale:
+            views = {v: scale(cells) for v, scale in self.scales.items()}
+        elif self.spec.transform != "none":
             views = {k: x.map(TRANSFORMS[self.spec.transform]) for k, x in views.items()}
         return self.latent(self.stack(views, cells, trace, f"{self.spec.name}.encoder"))
 

@@ -49,6 +49,12 @@ class LibraryPart(Protocol):
     def build(self, view: str, dims: Dims) -> nn.Module: ...
 
 
+class ScalePart(Protocol):
+    """Builds a module (cells) to what an encoder reads of a view."""
+
+    def build(self, view: str, dims: Dims) -> nn.Module: ...
+
+
 class ConditionPart(Protocol):
     """A covariate; what it adds to a layer of `units`, and what its layers share."""
 

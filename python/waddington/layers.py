@@ -5,7 +5,8 @@ Every layer takes (h, cells), can receive the conditions, and its output has a n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,29 @@ def check_share(value: float, argument: str) -> None:
         raise InputError(f"{argument} must be in [0, 1), got {value!r}", argument)
 
 
+@dataclass(frozen=True)
+class Offset:
+    """Sparse rows, and a dense row for each of some levels that is added to those of its cells.
+
+    Attributes:
+        rows: (cells, features).
+        rest: (levels, features).
+        level: The level of each cell, (cells,).
+    """
+
+    rows: Rows
+    rest: Tensor
+    level: Tensor
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> Offset:
+        """The same with f(values) of the sparse part; f(0) must be 0."""
+        return Offset(self.rows.map(f), self.rest, self.level)
+
+    def times(self, weight: Tensor) -> Tensor:
+        """Rows times weight, (cells, units), from (features, units)."""
+        return sparse_linear(self.rows, weight) + (self.rest @ weight)[self.level]
+
+
 class SparseLinear(nn.Module):
     """W x + b for the rows of one or several views side by side.
 
@@ -55,9 +79,10 @@ class SparseLinear(nn.Module):
         )
         self.bias = nn.Parameter(torch.empty(units).uniform_(-bound, bound)) if bias else None
 
-    def forward(self, rows: Mapping[str, Rows]) -> Tensor:
+    def forward(self, rows: Mapping[str, Rows | Offset]) -> Tensor:
         """(cells, units)."""
-        h = sum(sparse_linear(x, self.weight[k]) for k, x in rows.items())
+        times = lambda x, w: x.times(w) if isinstance(x, Offset) else sparse_linear(x, w)
+        h = sum(times(x, self.weight[k]) for k, x in rows.items())
         return h if self.bias is None else h + self.bias
 
 

@@ -3,7 +3,8 @@
     python tests/benchmarks/evaluate_integration.py [--data chem cellbench kang] [--rows scvi ...]
 
 Rows: principal components and a random embedding always; scvi as it comes (d 10, 1 layer), "deep"
-(d 30, 2 layers), "told" (deep, and the encoder sees the batch), "opposed" (adversarial_vae),
+(d 30, 2 layers), "told" (deep, and the encoder sees the batch), "standardised" (deep, and it reads
+log shares standardised within batches), "opposed" (adversarial_vae),
 "scpoli", "saucie" in its two dimensions, "cardec" (the code of its variable genes, with as many
 centres as there are labels), and scanvi, which is given a fifth of the labels ("scanvi 20 %") or
 all of them, so that its conservation can't be compared with the others. "clusters" is the agreement
@@ -48,6 +49,7 @@ ROWS = {
     "scvi": lambda: recipes.scvi(batch="batch"),
     "deep": lambda: recipes.scvi(batch="batch", **DEEP),
     "told": lambda: recipes.scvi(batch="batch", **DEEP, encode_covariates=True),
+    "standardised": lambda: recipes.scvi(batch="batch", **DEEP, standardise=True),
     "opposed": lambda: recipes.adversarial_vae(batch="batch", **DEEP),
     "saucie": lambda: recipes.saucie(batch="batch"),
     "cardec": lambda: recipes.cardec(batch="batch"),

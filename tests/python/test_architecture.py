@@ -20,7 +20,7 @@ PACKAGE = ROOT / "python" / "waddington"
 # A room imports from those before it, never from one after it.
 ROOMS = (
     "errors genes communities parts contracts trace schedules optim stream files cells minibatches "
-    "conditions kernels layers latents libraries likelihoods coders effects fusions terms cluster_terms opponents recipe network "
+    "conditions kernels layers scales latents libraries likelihoods coders effects fusions terms cluster_terms opponents recipe network "
     "players whole_step devices annotation scores confounding checks model distributed trainer "
     "checkpoint readers recipes fit metrics integration verbs keras simulate datasets "
     "bridge keras_bridge words __main__"

@@ -96,6 +96,7 @@ VARIANTS = {
     "scvi gene-batch": lambda: told_batches(dispersion="gene-batch", encode_covariates=True),
     "scvi zinb": lambda: recipes.scvi(likelihood="zinb", n_layers=2),
     "scvi latent library": lambda: told_batches(library="latent"),
+    "scvi standardised": lambda: told_batches(standardise=True),
     "scvi gene-cell": lambda: recipes.scvi(dispersion="gene-cell", library="size_factor"),
     "linear_scvi with batches": lambda: recipes.linear_scvi(batch="batch"),
     "vae poisson": lambda: recipes.vae(likelihood="poisson", capacity=5.0),

@@ -11,7 +11,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from ..cells import RNA, Cells, Dims, Levels, Minibatch, Rows
+from ..cells import RNA, Cells, Dims, Levels, Minibatch
 from ..cluster_terms import SelfTraining
 from ..communities import divided
 from ..contracts import ConditionPart, LatentPart
@@ -24,6 +24,7 @@ from ..likelihoods.rates import check_finite
 from ..optim import Adam
 from ..parts import part
 from ..recipe import EarlyStopping, Phase, Recipe
+from ..scales import Scales, Standardised
 from ..schedules import OneCycle
 from ..terms import NLL
 from ..trace import Trace
@@ -87,57 +88,23 @@ def cardec(
     )
 
 
-class Scales(nn.Module):
-    """What standardises genes within batches, and which of them vary much; learnt from the data.
+class Genes(Scales):
+    """Scales of log expression, and which genes vary much within batches, (genes,) bool."""
 
-    Attributes:
-        loc, sd: (levels, genes).
-        high: Whether a gene varies much, (genes,) bool.
-    """
-
-    per_gene = ("loc", "sd", "high")
+    per_gene = (*Scales.per_gene, "high")
 
     def __init__(self, batch: str | None, n_variable: int, dims: Dims) -> None:
-        super().__init__()
-        self.batch, self.n_variable = batch, n_variable
-        shape = sum(dims.levels[batch]) if batch else 1, dims.features[RNA]
-        self.register_buffer("loc", torch.zeros(shape))
-        self.register_buffer("sd", torch.ones(shape))
-        self.register_buffer("high", torch.zeros(shape[1], dtype=torch.bool))
-
-    def level(self, cells: Minibatch) -> Tensor:
-        """The row of each cell, (cells,)."""
-        return cells.codes[self.batch] if self.batch else torch.zeros_like(cells.index)
+        super().__init__(Standardised(batch, shares=False), RNA, dims)
+        self.n_variable = n_variable
+        self.register_buffer("high", torch.zeros(dims.features[RNA], dtype=torch.bool))
 
     def prepare(self, cells: Cells, levels: Levels) -> None:
-        """Learn them; a gene that does not vary within a batch keeps its units there."""
-        x = sparse.csr_matrix(cells.views[RNA], dtype=np.float64)
-        code = cells.codes(levels)[self.batch] if self.batch else np.zeros(len(cells), int)
-        for k in np.unique(code):
-            some = x[code == k]
-            mean = np.asarray(some.mean(0)).ravel()
-            square = np.asarray(some.multiply(some).mean(0)).ravel()
-            sd = np.sqrt(np.maximum(square - mean**2, 0))
-            self.loc[k] = torch.from_numpy(mean)
-            self.sd[k] = torch.from_numpy(np.where(sd > 1e-6, sd, 1.0))
-        most = max(1, min(self.n_variable, x.shape[1] // 2))
+        """Learn both."""
+        super().prepare(cells, levels)
+        x, by = self.values(cells.views[RNA]), self.spec.by
+        code = cells.codes(levels)[by] if by else None
         most = max(1, min(self.n_variable, x.shape[1] // 2))
         self.high[variable_genes(x, most, code)] = True
-
-    def scores(self, cells: Minibatch, high: bool) -> tuple[Rows, Tensor]:
-        """What z-scores are the sum of: a sparse part, and one that the level of a cell has.
-
-        Args:
-            cells: The cells.
-            high: Of which genes; those of the others are 0.
-
-        Returns:
-            Rows (cells, genes), and (levels, genes).
-        """
-        wanted = self.high if high else ~self.high
-        scale, level = wanted / self.sd, self.level(cells)
-        x = cells.views[RNA]
-        return x.map(lambda v: v * scale[level[x.row], x.indices]), -self.loc * scale
 
 
 class Reader(nn.Module):
@@ -147,11 +114,10 @@ class Reader(nn.Module):
         super().__init__()
         self.high, self.linear = high, SparseLinear({RNA: n_genes}, units)
 
-    def forward(self, cells: Minibatch, scales: Scales) -> Tensor:
+    def forward(self, cells: Minibatch, genes: Genes) -> Tensor:
         """(cells, units)."""
-        rows, rest = scales.scores(cells, self.high)
-        shift = rest @ self.linear.weight[RNA]
-        return torch.relu(self.linear({RNA: rows}) + shift[scales.level(cells)])
+        wanted = genes.high if self.high else ~genes.high
+        return torch.relu(self.linear({RNA: genes(cells, wanted)}))
 
 
 @part
@@ -182,7 +148,7 @@ class BranchesNet(nn.Module):
 
     def __init__(self, spec: Branches, latent: LatentPart, dims: Dims) -> None:
         super().__init__()
-        self.scales = Scales(spec.batch, spec.n_variable, dims)
+        self.scales = Genes(spec.batch, spec.n_variable, dims)
         genes = dims.features[RNA]
         self.readers = nn.ModuleList(Reader(high, genes, spec.units) for high in (True, False))
         self.latent = latent.build(2 * spec.units)
@@ -299,7 +265,7 @@ class BranchesBackNet(nn.Module):
     def __init__(self, spec: BranchesBack, n_in: int, dims: Dims) -> None:
         super().__init__()
         self.spec, self.n, genes = spec, n_in // 2, dims.features[RNA]
-        self.scales = Scales(spec.head.batch, spec.n_variable, dims)
+        self.scales = Genes(spec.head.batch, spec.n_variable, dims)
         self.high, self.low = nn.Linear(self.n, spec.units), nn.Linear(n_in, spec.units)
         self.head = nn.ModuleDict({k: nn.Linear(spec.units, genes) for k in ("high", "low")})
 

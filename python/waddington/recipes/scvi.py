@@ -7,6 +7,7 @@ from ..layers import Stack, check_choice, mlp
 from ..libraries import LatentLibrary
 from ..parts import replace
 from ..recipe import Recipe
+from ..scales import Standardised
 from ..terms import KL, NLL
 from .heads import head
 from .schedule import PEAK, training, warm
@@ -26,6 +27,7 @@ def scvi(
     encode_covariates: bool = False,
     inject: str = "every",
     n_embedding: int = 0,
+    standardise: bool = False,
     encoder: Stack | None = None,
     decoder: Stack | None = None,
     learning_rate: float = PEAK,
@@ -52,6 +54,10 @@ def scvi(
         inject: Whether "every" layer receives them, or the "first" of each stack only.
         n_embedding: Dimensions of the learnt points that stand for levels, the same for all layers;
             0 gives each level a row of its own in every layer. For hundreds of levels.
+        standardise: Whether the encoder reads log shares standardised within levels of the (first)
+            batch, in the place of log counts: batches mix better, and rare genes count as much as
+            others, at two to three times the time per update. It also takes away how batches
+            differ in composition. A batch that is mapped later has the scale of all cells.
         encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
         decoder: The same for the decoder.
         learning_rate: Of Adam, at the peak of its cycle.
@@ -67,17 +73,15 @@ def scvi(
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
     size = _inferred(library, batch, n_hidden)
+    encoder = replace(encoder, inject=inject if encode_covariates else None)
+    counted = head(likelihood, dispersion, "observed" if size else library)
+    told = Decoder(replace(decoder, inject=inject), counted, library=size)
+    scale = Standardised(_first(batch)) if standardise else None
     return Recipe(
         name="scvi",
-        encoders=(Encoder(replace(encoder, inject=inject if encode_covariates else None)),),
+        encoders=(Encoder(encoder, scale=scale),),
         latent=Gaussian(n_latent),
-        decoders=(
-            Decoder(
-                replace(decoder, inject=inject),
-                head(likelihood, dispersion, "observed" if size else library),
-                library=size,
-            ),
-        ),
+        decoders=(told,),
         conditions=conditions(batch, covariates, n_embedding),
         terms=(NLL(), KL(weight=warm(1.0, warm_up, schedule)), *([KL("library")] if size else ())),
         phases=training(learning_rate, epochs, schedule),
@@ -88,7 +92,9 @@ def _inferred(
     library: str, batch: str | tuple[str, ...] | None, units: int
 ) -> LatentLibrary | None:
     """The library that "latent" stands for; its prior is by the first batch."""
-    if library != "latent":
-        return None
-    first = batch if isinstance(batch, str) or not batch else batch[0]
-    return LatentLibrary(first or None, units)
+    return LatentLibrary(_first(batch), units) if library == "latent" else None
+
+
+def _first(batch: str | tuple[str, ...] | None) -> str | None:
+    """The first of several columns."""
+    return (batch if isinstance(batch, str) or not batch else batch[0]) or None

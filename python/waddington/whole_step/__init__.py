@@ -48,6 +48,7 @@ def known(recipe: Recipe) -> bool:
         [type(e) for e in r.encoders] == [Encoder]
         and [type(d) for d in r.decoders] == [Decoder]
         and r.encoders[0].reads == (r.decoders[0].view,)
+        and r.encoders[0].scale is None
         and r.decoders[0].library is None
         and type(r.fusion) is Alone
         and not r.opponents
