@@ -204,7 +204,7 @@ print.perturbationMap <- function(x, digits = 2, ...) {
 
 #' @rdname perturbationMap
 #' @param what \code{"similarity"}, a heat map of model and measurement side by
-#'   side, or \code{"targets"}, where each perturbation with a clear effect
+#'   side, without the perturbations that have an effect in neither, or \code{"targets"}, where each perturbation with a clear effect
 #'   points. \code{NULL} is \code{"targets"} if there are some.
 #' @export
 plot.perturbationMap <- function(x, what = NULL, ...) {
@@ -214,7 +214,7 @@ plot.perturbationMap <- function(x, what = NULL, ...) {
     }
     what <- .checkChoice(what, c("similarity", "targets"), "what", call)
     if (what == "similarity") {
-        return(.plotSimilarity(x))
+        return(.plotSimilarity(x, call))
     }
     if (is.null(x$targets)) {
         .abort(
@@ -225,8 +225,16 @@ plot.perturbationMap <- function(x, what = NULL, ...) {
     .plotTargets(x)
 }
 
-.plotSimilarity <- function(x) {
-    order <- .alikeTogether(x$similarity)
+.plotSimilarity <- function(x, call) {
+    known <- !is.na(diag(x$similarity)) | !is.na(diag(x$measured))
+    if (!any(known)) {
+        .abort(
+            "No perturbation has an effect beyond control noise.",
+            class = "no_effect", call = call
+        )
+    }
+    order <- .alikeTogether(x$similarity[known, known, drop = FALSE])
+    gone <- sum(!known)
     shown <- list(x$similarity, x$measured)
     titles <- c(
         paste0("model, ", x$space, " space"), "measured, no model"
@@ -249,7 +257,13 @@ plot.perturbationMap <- function(x, what = NULL, ...) {
         ggplot2::coord_equal(expand = FALSE) +
         ggplot2::labs(
             x = NULL, y = NULL, fill = "cosine of effects",
-            caption = if (anyNA(data$cosine)) "grey: no effect beyond noise"
+            caption = paste(c(
+                if (gone) paste(
+                    gone, "of", length(known),
+                    "without an effect beyond noise are not shown"
+                ),
+                if (anyNA(data$cosine)) "grey: no effect beyond noise"
+            ), collapse = "; ")
         ) +
         .theme() +
         ggplot2::theme(

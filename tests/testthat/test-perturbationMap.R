@@ -94,12 +94,15 @@ test_that("maps print and plot", {
     expect_output(print(map), "Effects of 5 perturbations against none")
     expect_output(print(map), "up .*TRUE +weak 1.00")
     heat <- plot(map, "similarity")
-    expect_identical(nrow(heat$data), 50L)
-    expect_identical(levels(heat$data$column)[5], "dud")
+    expect_identical(nrow(heat$data), 32L)
+    expect_match(heat$labels$caption, "1 of 5 without an effect")
     dots <- plot(map)
     expect_identical(nrow(dots$data), 8L)
     map$targets <- NULL
     expect_s3_class(plot(map), "ggplot")
+    none <- map
+    none$similarity[] <- none$measured[] <- NA
+    expect_error(plot(none), class = "no_effect")
     expect_error(plot(map, "targets"), class = "no_cells")
 })
 
