@@ -28,7 +28,8 @@ MOST_TRUST = 0.5
 target. Between 0.25 and 0.5 results are the same, above and below they are worse."""
 COMPOSED = 0.25
 """The share of a model that composes perturbations, in a combination: with it left-out doubles are
-predicted better than by the sum or the mean of the measured shifts."""
+predicted better than by the sum or the mean of the measured shifts in all but the direction of the
+genes that change most."""
 CHANCE = 0.05
 """A change that shuffled labels match more often than this is no effect beyond control noise."""
 SHUFFLING = 11
