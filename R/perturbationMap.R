@@ -204,8 +204,9 @@ print.perturbationMap <- function(x, digits = 2, ...) {
 
 #' @rdname perturbationMap
 #' @param what \code{"similarity"}, a heat map of model and measurement side by
-#'   side, without the perturbations that have an effect in neither, or \code{"targets"}, where each perturbation with a clear effect
-#'   points. \code{NULL} is \code{"targets"} if there are some.
+#'   side, without the perturbations that have an effect in neither, or
+#'   \code{"targets"}, where each perturbation with a clear effect points.
+#'   \code{NULL} is \code{"targets"} if there are some.
 #' @export
 plot.perturbationMap <- function(x, what = NULL, ...) {
     call <- quote(plot())
