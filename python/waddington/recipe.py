@@ -172,8 +172,11 @@ def adjust(
     learning_rate: float | None = None,
     patience: int | None = None,
 ) -> Recipe:
-    """The recipe with other values in its last phase, the main one; None keeps what it says."""
-    phase = recipe.phases[-1]
+    """The recipe with other values in its last phase, the main one; None keeps what it says.
+
+    Opponents that are trained as the network is get its learning rate too.
+    """
+    phase, opponents = recipe.phases[-1], recipe.opponents
     if epochs is not None:
         phase = replace(phase, epochs=epochs)
     if batch_size is not None:
@@ -181,7 +184,9 @@ def adjust(
     if learning_rate is not None:
         lr = phase.optimiser.lr
         lr = replace(lr, peak=learning_rate) if hasattr(lr, "peak") else learning_rate
-        phase = replace(phase, optimiser=replace(phase.optimiser, lr=lr))
+        old, new = phase.optimiser, replace(phase.optimiser, lr=lr)
+        phase = replace(phase, optimiser=new)
+        opponents = tuple(replace(o, optimiser=new) if o.optimiser == old else o for o in opponents)
     if patience is not None:
         phase = replace(phase, stop=replace(phase.stop or EarlyStopping(), patience=patience))
-    return replace(recipe, phases=(*recipe.phases[:-1], phase))
+    return replace(recipe, opponents=opponents, phases=(*recipe.phases[:-1], phase))

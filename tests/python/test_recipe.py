@@ -71,6 +71,13 @@ def test_adjusting_a_cycle_sets_its_peak_and_patience_brings_stopping():
     assert adjust(recipes.wgan(), patience=4).phases[0].stop == EarlyStopping(4)
 
 
+def test_opponents_that_train_as_the_network_does_keep_its_pace():
+    gan, apart = recipes.wgan(), recipes.adversarial_vae("batch")
+    changed = adjust(gan, learning_rate=0.01)
+    assert changed.opponents[0].optimiser == changed.phases[0].optimiser != gan.phases[0].optimiser
+    assert adjust(apart, learning_rate=0.01).opponents == apart.opponents
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_calls_of_a_constructor_are_equal_and_named_after_it(name):
     assert RECIPES[name]() == RECIPES[name]() and RECIPES[name]().name == name
