@@ -130,7 +130,7 @@ test_that("cells are moved and decoded where they were moved to", {
     skip_if_not(waddingtonAvailable())
     sce <- mockCells()
     set.seed(1)
-    model <- trainVAE(sce, epochs = 20, verbose = FALSE)
+    model <- trainVAE(sce, epochs = 40, verbose = FALSE)
     out <- correctBatch(sce, model, "batch", reference = "batch1")
     expect_identical(dimnames(out), dimnames(sce))
     plain <- assay(denoise(sce, model), "denoised")
@@ -171,7 +171,7 @@ test_that("paths lead from one mean to the other", {
     skip_if_not(waddingtonAvailable())
     sce <- mockCells()
     set.seed(1)
-    model <- trainVAE(sce, epochs = 20, verbose = FALSE)
+    model <- trainVAE(sce, epochs = 40, verbose = FALSE)
     path <- interpolateCells(
         sce, model, "type1", "type2",
         label = "cell_type", steps = 5
@@ -198,7 +198,7 @@ test_that("a left-out type is predicted, scored and shown", {
     sce <- mockCells(n_cells = 400)
     out <- sce$cell_type == "type1" & sce$batch == "batch2"
     set.seed(1)
-    model <- trainVAE(sce[, !out], epochs = 30, verbose = FALSE)
+    model <- trainVAE(sce[, !out], epochs = 60, verbose = FALSE)
     ask <- function(x) {
         predictLeftOut(
             x, model, label = "cell_type", target_label = "type1",
