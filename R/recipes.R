@@ -867,8 +867,9 @@ autozi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #'   units, and clusters.
 #' @param within Weight of the distance between the data of cells of like
 #'   code.
-#' @param mmd Weight of the discrepancy between batches. It mixes types that
-#'   one batch lacks, too.
+#' @param mmd Weight of the discrepancy between batches, which is summed over
+#'   pairs of them. It mixes types that one batch lacks, too; ten times as
+#'   much leaves nothing of eight batches.
 #' @param learning_rate Of Adam, at the peak of its cycle.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
@@ -884,7 +885,7 @@ autozi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' saucie()
 #' @export
 saucie <- function(batch = NULL, n_latent = 2, hidden = c(512, 256, 128),
-        likelihood = "normal", entropy = 5.0, within = 30.0, mmd = 30.0,
+        likelihood = "normal", entropy = 5.0, within = 30.0, mmd = 3.0,
         learning_rate = 0.002, epochs = NULL) {
     .recipeCall("saucie")
 }

@@ -24,7 +24,7 @@ def saucie(
     likelihood: str = "normal",
     entropy: float = 5.0,
     within: float = 30.0,
-    mmd: float = 30.0,
+    mmd: float = 3.0,
     learning_rate: float = 2e-3,
     epochs: int | None = None,
 ) -> Recipe:
@@ -45,7 +45,8 @@ def saucie(
         likelihood: "normal" for log-normalised values; "nb", "zinb" or "poisson" for raw counts.
         entropy: Weight of the entropy of the code; more of it leaves fewer units, and clusters.
         within: Weight of the distance between the data of cells of like code.
-        mmd: Weight of the discrepancy between batches. It mixes types that one batch lacks, too.
+        mmd: Weight of the discrepancy between batches, which is summed over pairs of them. It mixes
+            types that one batch lacks, too; ten times as much leaves nothing of eight batches.
         learning_rate: Of Adam, at the peak of its cycle.
         epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
