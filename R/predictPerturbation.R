@@ -228,7 +228,7 @@ setMethod("predictPerturbation", "ANY", function(
 # The levels that are asked for are there.
 .checkGroups <- function(state, kind, from, to, target, model, call) {
     .checkThere(from, state[[1L]], names(state), "from", call)
-    levels <- c(as.character(state[[1L]]), .graphOf(model))
+    levels <- c(as.character(state[[1L]]), .inGraph(model))
     .checkThere(to, levels, names(state), "to", call, combined = TRUE)
     if (identical(as.character(from), as.character(to))) {
         .abort(
@@ -309,7 +309,7 @@ setMethod("predictPerturbation", "ANY", function(
 }
 
 # The perturbations in the graph of a model, if it has one.
-.graphOf <- function(model) {
+.inGraph <- function(model) {
     unique(as.character(unlist(lapply(.tree(model)$decoders, function(one) {
         one$effects$graph
     }))))

@@ -19,11 +19,11 @@ PACKAGE = ROOT / "python" / "waddington"
 
 # A room imports from those before it, never from one after it.
 ROOMS = (
-    "errors genes communities parts contracts trace schedules optim stream files cells minibatches "
-    "conditions kernels layers scales latents libraries likelihoods coders effects fusions terms cluster_terms opponents recipe network "
-    "players whole_step devices annotation scores confounding checks model distributed trainer "
-    "checkpoint readers recipes fit metrics integration verbs keras simulate datasets "
-    "bridge keras_bridge words __main__"
+    "errors genes communities parts contracts trace schedules optim stream files cells "
+    "minibatches conditions kernels layers scales latents libraries likelihoods coders effects "
+    "fusions terms cluster_terms opponents recipe network players whole_step devices annotation "
+    "scores confounding checks model distributed trainer checkpoint readers recipes fit metrics "
+    "integration verbs keras simulate datasets bridge keras_bridge words __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3
@@ -129,6 +129,13 @@ def label(path):
 
 
 # Imports ---------------------------------------------------------------------------------------
+
+
+def test_no_function_of_r_is_defined_twice():
+    # R has one namespace for all files: the later file would take the name from the earlier one
+    define = re.compile(r"^([\w.]+) <- function", re.M)
+    names = [n for f in (ROOT / "R").glob("*.R") for n in define.findall(f.read_text("utf-8"))]
+    assert len(names) > 300 and sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name)])

@@ -94,7 +94,9 @@ test_that("other cells may be absent, and splits have a seed", {
 test_that("scores print rounded and in full", {
     scores <- evaluatePerturbation(predictionOfHeld(), mockCells(400), 10)
     shown <- capture.output(scores)
-    expect_match(shown[1], "type1: condition1 to condition2; 68 cells predicted")
+    expect_match(
+        shown[1], "type1: condition1 to condition2; 68 cells predicted"
+    )
     expect_match(shown[3], "change, top 10")
     expect_true(all(nchar(shown) <= 80))
     expect_output(print(scores[c("by", "energy")]), "energy")
