@@ -8,6 +8,7 @@ decides, the first, all do. Noise is each process's own.
 
 from __future__ import annotations
 
+import atexit
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,16 @@ def join() -> Alone:
 
     if not dist.is_initialized():
         dist.init_process_group("gloo")
+        atexit.register(_leave)
     return Team((dist.get_rank(), dist.get_world_size()))
+
+
+def _leave() -> None:
+    """End the threads of the group while the interpreter still runs, or its end may abort."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 @dataclass(frozen=True)
