@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from scipy.special import gammaln
 
 from waddington import kernels
 from waddington.cells import Rows
-from waddington.kernels.special import gamma_steps
+from waddington.kernels.special import KNOWN, gamma_steps, log_factorial
 
 CELLS, GENES = 7, 11
 ENGINES = ["torch", "C"]
@@ -324,3 +325,12 @@ def test_sparse_linear_runs_where_nothing_can_be_read():
     weight = torch.zeros(GENES, 5, device="meta", requires_grad=True)
     kernels.sparse_linear(data, weight).sum().backward()
     assert weight.grad.shape == (GENES, 5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("values", [[0, 1, 2, 170], [3, KNOWN - 1], [KNOWN, 7], [0.5, 2], []])
+def test_factorials_are_the_same_looked_up_or_not(values, dtype):
+    x = torch.tensor(values, dtype=dtype)
+    rows = Rows(torch.tensor([0, len(x)]), torch.arange(len(x)), x, max(1, len(x)))
+    want = gammaln(np.array(values, dtype=float) + 1)
+    np.testing.assert_allclose(log_factorial(rows).numpy(), want, rtol=1e-6)

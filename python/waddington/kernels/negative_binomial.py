@@ -187,7 +187,7 @@ def _gradients(
     d_rate = by_cell(rises, counts).sub_(_times(falls, theta))
     if size is not None:
         falls.addcmul_(ratio, d_rate[:, None] / size)
-    d_logits = falls.mul_(theta).neg_()
+    d_logits = falls.mul_(-theta)
     d_logits.view(-1).scatter_add_(0, place(counts), rises)
     d_stored = (stored.theta * stored.slopes).sub_(rises)
     return _Gradients(d_logits, d_theta, d_stored, d_rate, d_zero)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,9 @@ from ..cells import Rows
 Kept = TypeVar("Kept")
 SHIFT = 4
 """Arguments are raised by this much before Stirling's series, which then is exact in float32."""
+
+KNOWN = 1024
+"""Below this, factorials are looked up."""
 
 
 def gamma_steps(x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +44,22 @@ def gamma_steps(x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
 
 def log_factorial(rows: Rows) -> Tensor:
     """lgamma(x + 1) of the stored values, (values,); a constant of the data, computed once."""
-    return kept(rows, "log_factorial", lambda: torch.lgamma(rows.values + 1))
+    return kept(rows, "log_factorial", lambda: _log_factorial(rows.values))
+
+
+def _log_factorial(x: Tensor) -> Tensor:
+    """Looked up for counts that are small and whole, in half the time."""
+    if x.device.type == "cpu" and len(x):
+        low, high = torch.aminmax(x)
+        if low >= 0 and high < KNOWN and torch.equal((codes := x.int()).to(x.dtype), x):
+            return _table(x.dtype).index_select(0, codes)
+    return torch.lgamma(x + 1)
+
+
+@cache
+def _table(dtype: torch.dtype) -> Tensor:
+    """log n! for n below KNOWN."""
+    return torch.lgamma(torch.arange(1, KNOWN + 1, dtype=torch.float64)).to(dtype)
 
 
 def place(rows: Rows) -> Tensor:
