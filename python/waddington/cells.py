@@ -66,11 +66,7 @@ class Rows:
     def csc(self) -> tuple[Tensor, Tensor, Tensor]:
         """The same entries by feature: indptr (features + 1,), rows and values (values,)."""
         if self.values.device.type == "cpu":  # by counting: sorting takes six times as long
-            values, indices, indptr = (
-                x.detach().numpy() for x in (self.values, self.indices, self.indptr)
-            )
-            shape = (len(self), self.n_features)
-            x = sparse.csr_matrix((values, indices, indptr), shape, copy=False).tocsc()
+            x = self._csr().tocsc()
             return tuple(torch.from_numpy(a) for a in (x.indptr, x.indices, x.data))
         order = torch.argsort(self.indices, stable=True)
         counts = self.values.new_zeros(self.n_features, dtype=torch.long)
@@ -80,9 +76,15 @@ class Rows:
 
     def dense(self) -> Tensor:
         """(cells, features)."""
+        if self.values.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
+            return torch.from_numpy(self._csr().toarray())  # in half the time
         out = self.values.new_zeros(len(self) * self.n_features)
         place = self.row * self.n_features + self.indices
-        return out.scatter(0, place, self.values).view(len(self), self.n_features)
+        return out.scatter_(0, place, self.values).view(len(self), self.n_features)
+
+    def _csr(self) -> sparse.csr_matrix:
+        slots = (x.detach().numpy() for x in (self.values, self.indices, self.indptr))
+        return sparse.csr_matrix(tuple(slots), (len(self), self.n_features), copy=False)
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Rows:
         """The same rows elsewhere, or of another floating type."""
