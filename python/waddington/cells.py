@@ -78,9 +78,8 @@ class Rows:
         """(cells, features)."""
         if self.values.device.type == "cpu" and self.values.dtype in (torch.float32, torch.float64):
             return torch.from_numpy(self._csr().toarray())  # in half the time
-        out = self.values.new_zeros(len(self) * self.n_features)
-        place = self.row * self.n_features + self.indices
-        return out.scatter_(0, place, self.values).view(len(self), self.n_features)
+        out = self.values.new_zeros(len(self), self.n_features)
+        return out.index_put((self.row, self.indices), self.values)
 
     def _csr(self) -> sparse.csr_matrix:
         slots = (x.detach().numpy() for x in (self.values, self.indices, self.indptr))
