@@ -4,7 +4,11 @@
 
 chemistries: PBMCs of three 10x chemistries; each in turn has its labels hidden (its cells are
     trained on) or its cells left out and mapped. Logistic regression on 50 principal components
-    is beside it.
+    is beside it, and the mean of both. Macro F1 / calibration error over three seeds (wanted: above
+    logistic regression, 0.821, and below 0.03): scanvi 0.798 / 0.036, single runs 0.73 to 0.84;
+    the mean probability of its three seeds 0.816 / 0.040; an encoder of shares standardised within
+    batches 0.785 / 0.031; the mean with logistic regression 0.844 / 0.036, with three seeds
+    0.845 / 0.032.
 types: one type at a time is left out of training; how well novelty and probability find it.
 pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped.
 genes: accuracy on the left-out chemistry if a share of the genes is missing from the query.
@@ -53,6 +57,13 @@ def show(name, row):
     print(f"{name:52s}" + "  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
 
 
+def aligned(p, classes, levels):
+    """Probabilities of `classes` in columns of `levels`."""
+    wide = np.zeros((len(p), len(levels)))
+    wide[:, [levels.index(k) for k in classes]] = p
+    return wide
+
+
 def chemistries():
     """The data set, and its cells."""
     adata = anndata.read_h5ad(DATA / "pbmc_3chemistries_1200x1767.h5ad")
@@ -93,6 +104,12 @@ def left_out_chemistry(seed, options):
             row = scores(found.label, found.probabilities, found.levels, types[out])
             show(f"{name} left out: {how}", row | {"seconds": took})
             rows.setdefault(how, []).append(row)
+            if not choice:
+                mixed = (found.probabilities + aligned(p, classes, found.levels)) / 2
+                said = np.array(found.levels)[mixed.argmax(1)]
+                row = scores(said, mixed, found.levels, types[out])
+                show(f"{name} left out: mean of both", row)
+                rows.setdefault("mean of both", []).append(row)
     for how, three in rows.items():
         show(f"mean of three: {how}", {k: np.mean([r[k] for r in three]) for k in three[0]})
 
