@@ -12,15 +12,13 @@ of clusters() with the labels, of recipes that find clusters themselves. With se
 are means, and the spread of ari_leiden and ilisi is told. Sets with more than 2,000 genes are cut
 to the 2,000 most variable ones; of larger sets, as many cells as --most says are used.
 
-What was tried on the three chemistries, ari_leiden / ilisi, means of 3 seeds (wanted: 0.72 / 0.74):
-deep 0.67 / 0.72; with a dispersion by batch 0.59 / 0.72, told the batch as well 0.65 / 0.73;
-opposed 0.61 / 0.74, with a dispersion by batch 0.66 / 0.74, with kappa = 20 0.65 / 0.72, with d 10
-0.60 / 0.74; an encoder of log shares 0.65 / 0.72, of log shares standardised over all cells 0.64 /
-0.71, within batches 0.69 / 0.75, and that opposed 0.63 / 0.77; the embeddings of three seeds side
-by side 0.59 to 0.69. So standardising within batches is what helps both, and 0.72 is not reached.
-Seeds of one recipe (deep) lie between 0.61 and 0.76: it hangs on where the clustering cuts T cells,
-and less than 0.05 is noise. cardec has 0.66 to 0.73 / 0.65 to 0.69. On CellBench (wanted: 0.95 /
-0.50) standardised has 0.937 / 0.481, cardec 0.94 / 0.40.
+On the three chemistries, ari_leiden ± sd / ilisi of seeds 0 to 2 (wanted: 0.72 / 0.74): scvi 0.66 ±
+0.04 / 0.55, deep 0.65 ± 0.08 / 0.72, standardised 0.67 ± 0.03 / 0.75, opposed 0.61 ± 0.07 / 0.74,
+cardec, which is told how many labels there are, 0.73 ± 0.01 / 0.67. So each target is reached, but
+not both at once. The seeds of one recipe differ more than the recipes do: it hangs on where the
+clustering cuts T cells. On CellBench (wanted: 0.95 / 0.50) standardised has 0.93 / 0.48. Dispersion
+by batch, a batch told to the encoder, a larger kappa, log shares that are not standardised, and
+embeddings or decoded expression of several seeds together were tried too, and were no better.
 """
 
 from __future__ import annotations
