@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +25,8 @@ BLOCK_VALUES = 1_000_000
 """Stored values gathered at a time: 12 MB, whatever the number of genes."""
 FEWEST, MOST = 64, 8192
 """Cells in a block."""
+LARGEST = 31 << 20
+"""Bytes of the largest block that the C library can be taught to keep."""
 CHUNKS = 128
 """Runs of neighbouring cells that a block is made of, where the data are more than a block."""
 LANES = 4
@@ -116,6 +118,7 @@ def minibatches(
         part: Which part of each minibatch to take, where several processes share it.
     """
     coded = data if isinstance(data, Coded) else Coded.of(data, levels)
+    reuse_memory()
     whole = order is None and part == WHOLE
     order = np.arange(len(coded)) if order is None else order
     cuts, step = cut(len(order), size, part[1]), coded.per_block(size)
@@ -137,6 +140,17 @@ def minibatches(
                 yield _slice(block, a, b, {k: x[j : j + 2] for k, x in bounds.items()})
         done += len(sizes)
         del block  # or it stays while the next one is gathered
+
+
+@cache
+def reuse_memory() -> None:
+    """Let the memory of one minibatch serve the next; once per process.
+
+    The C library of Linux gives large blocks back to the system when they are freed, and asks for
+    them again, page by page, in each step: up to half of the time of a wide one. It stops doing so
+    for blocks of the size of the largest that it ever saw freed, up to 32 MB.
+    """
+    torch.empty(LARGEST, dtype=torch.uint8)
 
 
 def shuffled(

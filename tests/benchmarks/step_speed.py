@@ -1,11 +1,11 @@
-"""A step of training by plain formulas, with torch's kernels, with those in C, and by hand.
+"""A step of training by plain formulas, with torch's kernels, with those in C, and by hand in both.
 
     python tests/benchmarks/step_speed.py [--model scvi ...] [--genes 2000] [--density 0.06]
 
 Prints cells per CPU second of each, medians of alternating rounds, and their ratios: gradients and
 Adam, without the trainer's bookkeeping. The engines take the same steps but for rounding: "plain"
 is autograd through the textbook formulas on dense counts, "torch" has gradients written by hand and
-sparse counts, "C" the same compiled, "by hand" a whole step without autograd.
+sparse counts, "C" the same compiled; "by hand" is a whole step without autograd, in torch or in C.
 """
 
 from __future__ import annotations
@@ -127,12 +127,17 @@ def main() -> None:
 
 def rates(recipe: Recipe, cells: Cells, args: argparse.Namespace) -> dict[str, float]:
     """Cells per CPU second by engine; by hand only where that step is written."""
-    engines = ("plain", "torch", "C", *(("by hand",) if known(recipe) else ()))
-    steps = {name: stepper(recipe, cells, name == "by hand") for name in engines}
+    engines = ("plain", "torch", "C")
+    if known(recipe):
+        engines += ("torch by hand", "C by hand")
+    steps = {}
+    for name in engines:
+        kernels.use(None if name.startswith("C") else False)
+        steps[name] = stepper(recipe, cells, name.endswith("by hand"))
     found: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(args.rounds):
         for name, step in steps.items():
-            kernels.use(False if name in ("plain", "torch") else None)
+            kernels.use(None if name.startswith("C") else False)
             with plain() if name == "plain" else nullcontext():
                 found[name].append(rate(step, cells, args.batch_size, args.steps))
     return {k: statistics.median(v) for k, v in found.items()}

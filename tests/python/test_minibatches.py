@@ -1,5 +1,8 @@
 """Minibatches: every cell once, never one alone, the same rows however they are gathered."""
 
+import platform
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -107,3 +110,25 @@ def test_orders_are_random_and_governed_by_the_generator():
     assert (a == b).all() and (a != c).any() and sorted(c) == list(range(50))
     for block in (60, 200, 4000):
         assert sorted(order_of([], 1111, block=block)) == list(range(1111))
+
+
+FAULTS = """
+import resource, torch
+from waddington.minibatches import reuse_memory
+
+def pages():
+    for _ in range(20):
+        blocks = [torch.ones(1_000_000) for _ in range(6)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+reuse_memory()
+before = pages()
+print(pages() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_of_one_minibatch_serves_the_next():
+    said = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True)
+    assert int(said.stdout) < 1_000  # most layouts of memory need 116,000 without

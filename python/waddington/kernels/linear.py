@@ -38,7 +38,7 @@ class _SparseLinear(torch.autograd.Function):
         ctx.rows, ctx.native = rows, native.able(weight, rows.values, rows.indices, rows.indptr)
         if ctx.native:
             return native.linear(rows, weight)
-        return _bag(weight, rows.indptr, rows.indices, rows.values)
+        return bag(weight, rows.indptr, rows.indices, rows.values)
 
     @staticmethod
     @once_differentiable
@@ -46,10 +46,10 @@ class _SparseLinear(torch.autograd.Function):
         upstream = upstream.contiguous()
         if ctx.native and native.able(upstream):
             return native.linear_gradient(ctx.rows, upstream), None
-        return _bag(upstream, *ctx.rows.csc), None
+        return bag(upstream, *ctx.rows.csc), None
 
 
-def _bag(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:
+def bag(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:
     """Weighted sums of rows of `table`, one for each interval of `indptr`."""
     weights = values.to(table.dtype)
     return torch.embedding_bag(table, indices, indptr, False, 0, False, weights, True)[0]

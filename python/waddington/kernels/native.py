@@ -134,11 +134,13 @@ def loaded() -> Any:
 
 
 def able(*tensors: Tensor | None) -> bool:
-    """Whether C can work on these: float32 or int64, on the CPU, without gaps; None is nothing."""
-    return loaded() is not None and all(
-        x is None or (x.dtype in TYPES and x.device.type == "cpu" and x.is_contiguous())
-        for x in tensors
-    )
+    """Whether C is there and can work on these; None is nothing."""
+    return loaded() is not None and all(x is None or fits(x) for x in tensors)
+
+
+def fits(x: Tensor) -> bool:
+    """Whether a tensor is of the kind that C knows: float32 or int64, on the CPU, without gaps."""
+    return x.dtype in TYPES and x.device.type == "cpu" and x.is_contiguous()
 
 
 def address(x: Tensor | None) -> int | None:

@@ -1,13 +1,12 @@
-"""The negative binomial kernels in C, as a function that torch can differentiate."""
+"""The negative binomial kernels in C: log probabilities and their gradients."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
 from . import native
@@ -40,8 +39,10 @@ class Gradients(NamedTuple):
     zero_bias: Tensor | None = None
 
 
-def counts(given: Inputs, weight: Tensor | None, gradients: Gradients | None) -> Tensor:
-    """Log probability of each cell, (cells,); fills the gradients, where there are any.
+def counts(
+    given: Inputs, weight: Tensor | None, gradients: Gradients | None
+) -> tuple[Tensor, Gradients | None]:
+    """Log probability of each cell, (cells,); and the gradients, filled, where there are any.
 
     Args:
         given: Float32 tensors on the CPU without gaps; log_theta is (1, genes) or (cells, genes).
@@ -64,62 +65,20 @@ def counts(given: Inputs, weight: Tensor | None, gradients: Gradients | None) ->
     )
     if native.loaded().wad_counts(ctypes.byref(task), native.threads()):
         raise MemoryError("no memory for the likelihood of a minibatch")
-    return log_p
+    return log_p, gradients
+
+
+def counts_in_c(
+    given: Inputs, weight: Tensor | None, keep: bool
+) -> tuple[Tensor, Gradients | None]:
+    """As `counts`, with memory for the gradients, if they are to be made."""
+    return counts(given, weight, memory_for(given) if keep else None)
 
 
 def memory_for(given: Inputs) -> Gradients:
     """Gradients yet to be filled."""
-    zeros = None if given.zero_logits is None else torch.empty_like(given.zero_logits)
-    size = torch.empty(len(given.logits))
-    return Gradients(torch.empty_like(given.logits), torch.empty_like(given.log_theta), zeros, size)
-
-
-class NativeCounts(torch.autograd.Function):
-    """Gradients are made in the forward pass, for equal weights of all cells.
-
-    If then the weights differ, that of theta can't be mended, and all are made again.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        log_theta: Tensor,
-        zero_logits: Tensor | None,
-        library: Tensor | None,
-        given: tuple[Rows, bool, bool],
-    ) -> Tensor:
-        inputs = Inputs(logits, log_theta, zero_logits, library, *given[:2])
-        ctx.made = memory_for(inputs) if given[2] else None
-        ctx.save_for_backward(logits, log_theta, zero_logits, library)
-        ctx.given = given[:2]
-        return counts(inputs, None, ctx.made)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, wanted = Inputs(*ctx.saved_tensors, *ctx.given), ctx.needs_input_grad
-        made, ctx.made = ctx.made, None
-        theta_by_cell = len(inputs.log_theta) > 1
-        if made is not None and (theta_by_cell or not wanted[1] or _equal(upstream)):
-            made = _scaled(made, upstream, theta_by_cell)
-        else:
-            made = memory_for(inputs)
-            counts(inputs, upstream.contiguous(), made)
-        library = made.log_library[:, None] / inputs.library if wanted[3] else None
-        return made.logits, made.log_theta, made.zero_logits, library, None
-
-
-def _equal(weights: Tensor) -> bool:
-    return weights.stride(0) == 0 or bool(weights.min() == weights.max())
-
-
-def _scaled(made: Gradients, weights: Tensor, theta_by_cell: bool) -> Gradients:
-    """Gradients times the weights of the cells, in place."""
-    column = weights[:, None]
-    made.log_theta.mul_(column if theta_by_cell else weights[0])
-    if made.zero_logits is not None:
-        made.zero_logits.mul_(column)
+    like = torch.empty_like
+    zeros = None if given.zero_logits is None else like(given.zero_logits)
     return Gradients(
-        made.logits.mul_(column), made.log_theta, made.zero_logits, made.log_library.mul_(weights)
+        like(given.logits), like(given.log_theta), zeros, torch.empty(len(given.logits))
     )

@@ -38,6 +38,26 @@ def sum_rows(x: Tensor, codes: Tensor | None, sums: Tensor) -> None:
     native.loaded().wad_sum_rows(*x.shape, levels, *map(native.address, (x, codes, sums)))
 
 
+class Block:
+    """What is done to the product of a layer: y = noise * act(norm(x)), all (cells, units)."""
+
+    def __init__(self, act: str, norm: Norm | None) -> None:
+        self.act, self.norm = act, norm
+
+    def forward(self, x: Tensor, noise: Tensor | None, y: Tensor) -> Tensor:
+        """Fill y."""
+        self.task = task(x, self.act, self.norm, noise)
+        dense(self.task, x, y)
+        return y
+
+    def backward(
+        self, x: Tensor, y: Tensor, d: Tensor, d_norm: tuple[Tensor | None, Tensor | None]
+    ) -> Tensor:
+        """Turn d, the gradient of y, into that of x; those of gain and bias go to d_norm."""
+        dense_gradient(self.task, x, y, d, d_norm)
+        return d
+
+
 def task(x: Tensor, act: str, norm: Norm | None, noise: Tensor | None) -> native.DenseTask:
     """What is done to x, (cells, units): norm, act, and noise times all that."""
     made = native.DenseTask(cells=x.shape[0], units=x.shape[1], noise=native.address(noise))

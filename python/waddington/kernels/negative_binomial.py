@@ -13,6 +13,7 @@ Its gradients are those above times 1 - Z, and Z - pi for l.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
 from .native import able
-from .native_counts import NativeCounts
+from .native_counts import Gradients, Inputs, counts_in_c
 from .special import by_cell, gamma_steps, log_factorial, pick, place, wanted, whole
 
 LOG_THETA_LIMIT = 20.0
@@ -59,8 +60,8 @@ def zinb(
     zero_logits = None if zero_logits is None else whole(zero_logits)
     inputs = (whole(logits), log_theta, zero_logits, library)
     native = able(*inputs, counts.values, counts.indices, counts.indptr)
-    function = NativeCounts if native else _NegativeBinomial
-    return function.apply(*inputs, _Given(counts, share, wanted(*inputs)))
+    engine = counts_in_c if native else counts_in_torch
+    return _Counts.apply(*inputs, _Given(counts, share, wanted(*inputs), engine))
 
 
 def log_means(logits: Tensor, library: Tensor | None, share: bool) -> Tensor:
@@ -75,6 +76,59 @@ class _Given(NamedTuple):
     counts: Rows
     share: bool
     keep: bool  # the gradients
+    engine: Callable[..., tuple[Tensor, Gradients | None]]
+
+
+class _Counts(torch.autograd.Function):
+    """Gradients are made in the forward pass, for equal weights of all cells.
+
+    If then the weights differ, that of theta can't be mended, and all are made again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        log_theta: Tensor,
+        zero_logits: Tensor | None,
+        library: Tensor | None,
+        given: _Given,
+    ) -> Tensor:
+        inputs = Inputs(logits, log_theta, zero_logits, library, given.counts, given.share)
+        log_p, ctx.made = given.engine(inputs, None, given.keep)
+        ctx.save_for_backward(logits, log_theta, zero_logits, library)
+        ctx.given = given
+        return log_p
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        counts, share, _, engine = ctx.given
+        inputs, wanted = Inputs(*ctx.saved_tensors, counts, share), ctx.needs_input_grad
+        made, ctx.made = ctx.made, None
+        theta_by_cell = len(inputs.log_theta) > 1
+        if made is not None and (theta_by_cell or not wanted[1] or _equal(upstream)):
+            made.log_theta.mul_(upstream[:, None] if theta_by_cell else upstream[0])
+            made = _scaled(made, upstream)
+        else:
+            made = engine(inputs, upstream.contiguous(), True)[1]
+        library = made.log_library[:, None] / inputs.library if wanted[3] else None
+        return made.logits, made.log_theta, made.zero_logits, library, None
+
+
+def _equal(weights: Tensor) -> bool:
+    if weights.stride(0) == 0 or weights.is_meta:
+        return weights.stride(0) == 0
+    return bool(weights.min() == weights.max())
+
+
+def _scaled(made: Gradients, weights: Tensor) -> Gradients:
+    """All but that of theta times the weights of the cells, in place."""
+    column = weights[:, None]
+    if made.zero_logits is not None:
+        made.zero_logits.mul_(column)
+    made.logits.mul_(column), made.log_library.mul_(weights)
+    return made
 
 
 class _Dense(NamedTuple):
@@ -95,63 +149,37 @@ class _Stored(NamedTuple):
     log_growth: Tensor
 
 
-class _Gradients(NamedTuple):
-    """Of each cell's log probability."""
+def counts_in_torch(
+    given: Inputs, weight: Tensor | None, keep: bool
+) -> tuple[Tensor, Gradients | None]:
+    """Log probability of each cell, (cells,), and the gradients of their weighted sum.
 
-    logits: Tensor
-    log_theta: Tensor  # before its factor theta, and but for the stored counts
-    stored_log_theta: Tensor  # (values,)
-    log_library: Tensor  # (cells,)
-    zero_logits: Tensor | None
-
-
-class _NegativeBinomial(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        log_theta: Tensor,
-        zero_logits: Tensor | None,
-        library: Tensor | None,
-        given: _Given,
-    ) -> Tensor:
-        counts, share, keep = given
-        log_theta = log_theta.clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)  # no slope left beyond
-        with exact(logits):
-            dense, stored = _dense_pass(logits, log_theta, library, counts, share)
-            if zero_logits is None:
-                log_p, prior = _times(dense.log_growth, dense.theta).neg_(), None
-            else:
-                log_p, prior, dense = _extra_zeros(zero_logits, dense, stored, counts)
-            log_p.add_(by_cell(stored.log_p, counts))
-            if keep:
-                size = (1.0 if library is None else library) if share else None
-                _save(ctx, dense, _gradients(dense, stored, prior, counts, size), library)
-        ctx.counts = counts
-        return log_p
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        theta, library, *saved = ctx.saved_tensors
-        g, column, wanted = _Gradients(*saved), upstream[:, None], ctx.needs_input_grad
-        with exact(upstream):
-            d_theta = _theta_gradient(g, theta, upstream, ctx.counts) if wanted[1] else None
-        d_zero = column * g.zero_logits if wanted[2] else None
-        d_library = column * g.log_library[:, None] / library if wanted[3] else None
-        return column * g.logits, d_theta, d_zero, d_library, None
+    Args:
+        given: log_theta is (1, genes) or (cells, genes); biases are not looked at.
+        weight: Of each cell in the gradients, (cells,); None is 1.
+        keep: Whether gradients are made.
+    """
+    counts, zero_logits, prior = given.counts, given.zero_logits, None
+    with exact(given.logits):
+        dense, stored = _dense_pass(given)
+        if zero_logits is None:
+            log_p = _times(dense.log_growth, dense.theta).neg_()
+        else:
+            log_p, prior, dense = _extra_zeros(zero_logits, dense, stored, counts)
+        log_p.add_(by_cell(stored.log_p, counts))
+        return log_p, _gradients(dense, stored, prior, given, weight) if keep else None
 
 
-def _dense_pass(
-    logits: Tensor, log_theta: Tensor, library: Tensor | None, counts: Rows, share: bool
-) -> tuple[_Dense, _Stored]:
+def _dense_pass(given: Inputs) -> tuple[_Dense, _Stored]:
     """All entries as zeros; what the stored counts change."""
+    counts, x = given.counts, given.counts.values.to(given.logits.dtype)
+    log_theta = given.log_theta.clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)  # no slope left beyond
     theta = log_theta.exp()
-    log_ratio = log_means(logits, library, share).sub_(log_theta)
+    log_ratio = log_means(given.logits, given.library, given.share).sub_(log_theta)
     odds, here = pick(log_ratio, counts), pick(theta, counts)
     ratio = log_ratio.exp_()
     log_growth = ratio.log1p()
-    x, growth = counts.values.to(logits.dtype), pick(log_growth, counts)
+    growth = pick(log_growth, counts)
     steps, slopes = gamma_steps(x, here)
     log_p = odds.sub_(growth).mul_(x).add_(steps).sub_(log_factorial(counts))
     return _Dense(theta, ratio, log_growth, None), _Stored(log_p, slopes, here, growth)
@@ -172,10 +200,11 @@ def _extra_zeros(
 
 
 def _gradients(
-    dense: _Dense, stored: _Stored, prior: Tensor | None, counts: Rows, size: Tensor | float | None
-) -> _Gradients:
-    """Gradients, overwriting the dense pass; `size` is the library that is shared out, or None."""
+    dense: _Dense, stored: _Stored, prior: Tensor | None, given: Inputs, weight: Tensor | None
+) -> Gradients:
+    """Gradients, overwriting the dense pass."""
     theta, ratio, log_growth, extra = dense
+    counts = given.counts
     falls = ratio + 1
     torch.div(ratio, falls, out=falls)
     rises = stored.log_growth.neg().exp_().mul_(counts.values)  # x / (1 + ratio)
@@ -185,28 +214,33 @@ def _gradients(
         real = extra.neg_().add_(1)
         falls.mul_(real), d_theta.mul_(real)
     d_rate = by_cell(rises, counts).sub_(_times(falls, theta))
-    if size is not None:
+    if given.share:
+        size = 1.0 if given.library is None else given.library
         falls.addcmul_(ratio, d_rate[:, None] / size)
     d_logits = falls.mul_(-theta)
     d_logits.view(-1).scatter_add_(0, place(counts), rises)
     d_stored = (stored.theta * stored.slopes).sub_(rises)
-    return _Gradients(d_logits, d_theta, d_stored, d_rate, d_zero)
+    d_theta = _theta_gradient(d_theta, d_stored, theta, counts, weight)
+    made = Gradients(d_logits, d_theta, d_zero, d_rate)
+    return made if weight is None else _scaled(made, weight)
 
 
-def _save(ctx: Any, dense: _Dense, gradients: _Gradients, library: Tensor | None) -> None:
-    ctx.save_for_backward(dense.theta, library, *gradients)
-
-
-def _theta_gradient(g: _Gradients, theta: Tensor, upstream: Tensor, counts: Rows) -> Tensor:
-    """Of the upstream-weighted sum over cells, in the shape of theta."""
-    stored = upstream.index_select(0, counts.row) * g.stored_log_theta
-    if len(theta) > 1 or len(upstream) == 1:
-        d_theta = upstream[:, None] * theta * g.log_theta
-        d_theta.view(-1).scatter_add_(0, place(counts), stored)
-        return d_theta
-    d_theta = theta * (upstream @ g.log_theta)
-    d_theta.view(-1).scatter_add_(0, counts.indices, stored)
-    return d_theta
+def _theta_gradient(
+    dense: Tensor, stored: Tensor, theta: Tensor, counts: Rows, weight: Tensor | None
+) -> Tensor:
+    """Of log theta, in its shape, from what all entries and the stored ones add; weighted."""
+    if weight is not None:
+        stored.mul_(weight.index_select(0, counts.row))
+    if len(theta) > 1 or len(counts) == 1:
+        whole = dense.mul_(theta)
+        if weight is not None:
+            whole.mul_(weight[:, None])
+        at = place(counts)
+    else:
+        whole = theta * (dense.sum(0) if weight is None else weight @ dense)
+        at = counts.indices
+    whole.view(-1).scatter_add_(0, at, stored)
+    return whole
 
 
 def _times(dense: Tensor, theta: Tensor) -> Tensor:

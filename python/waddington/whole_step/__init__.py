@@ -2,8 +2,8 @@
 
 An autoencoder with dense stacks, a Gaussian bottleneck or a point, one head, and no terms but the
 evidence lower bound needs no tape: the chain rule is written out here, with the large products left
-to torch and all between them to C. It fills `.grad` with what autograd would, from the same draws,
-so the optimiser and the trainer do not know.
+to torch and all between them to C, or to torch where there is no compiler. It fills `.grad` with
+what autograd would, from the same draws, so the optimiser and the trainer do not know.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..network import Network
 from ..optim import Optimiser
 from ..recipe import Recipe
 from ..terms import KL, NLL
+from . import in_c, in_torch
 from .heads import HEADS, act_of
 from .layers import ACTS
 from .step import WholeStep
@@ -33,12 +34,12 @@ def match(recipe: Recipe, network: Network, optimiser: Optimiser | None = None) 
     The optimiser that follows it may be named, so that weights move while gradients are made.
     """
     plain = (
-        native.loaded() is not None
-        and all(p.requires_grad and native.able(p) for p in network.parameters())
+        all(p.requires_grad and native.fits(p) for p in network.parameters())
         and not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
         and not any(len(m.blocks) > 1 for m in network.modules() if isinstance(m, Table))
     )
-    return WholeStep(recipe, network, optimiser) if plain and known(recipe) else None
+    engine = in_torch if native.loaded() is None else in_c
+    return WholeStep(recipe, network, optimiser, engine) if plain and known(recipe) else None
 
 
 def known(recipe: Recipe) -> bool:

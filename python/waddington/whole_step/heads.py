@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cells import Minibatch
-from ..kernels import native_counts, native_dense
+from ..kernels.native_counts import Gradients, Inputs
 from ..likelihoods import Head, NegativeBinomial, NormalHead, ZeroInflatedNegativeBinomial
 from .layers import Conditions
 from .memory import Memory, product, product_gradient
@@ -42,22 +42,22 @@ class CountHead:
         values, d_theta = self._values(h, cells), None
         if "log_theta" not in values:
             values["log_theta"], d_theta = self._table(cells)
-        given = native_counts.Inputs(
+        given = Inputs(
             library=None if self.library == "none" else cells.size(view, self.library),
             counts=cells.views[view],
             share=self.library == "observed",
             **{"zero_logits": None, **values, **self._biases()},
         )
-        made = native_counts.Gradients(  # over the values, but for a theta that has its own place
+        room = Gradients(  # over the values, but for a theta that has its own place
             given.logits,
             given.log_theta if d_theta is None else d_theta,
             given.zero_logits,
             None,
             **{k: self.memory.gradient(p) for k, p in self._biases().items()},
         )
-        log_p = native_counts.counts(given, weight, made)
-        self._to_levels(given.log_theta, cells)
-        return log_p, self._back(values, h, cells)
+        log_p, made = self.memory.engine.counts(given, weight, room)
+        self._to_levels(room.log_theta, cells)
+        return log_p, self._back(made._asdict(), h, cells)
 
     def _values(self, h: Tensor, cells: Minibatch) -> dict[str, Tensor]:
         """What the maps make of h; the biases of (zero) logits are left to C."""
@@ -66,7 +66,7 @@ class CountHead:
             out = self.memory((self, name), len(h), lin.out_features)
             values[name] = torch.mm(h, lin.weight.t(), out=out)
             if name not in BIASES:
-                native_dense.add_rows(out, lin.bias)
+                self.memory.engine.add_rows(out, lin.bias)
             if name in self.shifts:
                 self.shifts[name].add(out, cells)
         return values
@@ -87,16 +87,16 @@ class CountHead:
         table = self.tables.get("log_theta")
         if table is not None and table.covariate:
             sums = self.memory.gradient(table.blocks[0])
-            native_dense.sum_rows(d_theta, cells.codes[table.covariate], sums)
+            self.memory.engine.sum_rows(d_theta, cells.codes[table.covariate], sums)
 
-    def _back(self, gradients: dict[str, Tensor], h: Tensor, cells: Minibatch) -> Tensor:
+    def _back(self, gradients: dict[str, Tensor | None], h: Tensor, cells: Minibatch) -> Tensor:
         """The gradient of h from those of the maps; those of their weights are noted."""
         total = self.memory((self, "d"), *h.shape).zero_()
         for name, lin in self.maps.items():
             torch.mm(gradients[name].t(), h, out=self.memory.gradient(lin.weight))
             total.addmm_(gradients[name], lin.weight)
             if name not in BIASES:
-                native_dense.sum_rows(gradients[name], None, self.memory.gradient(lin.bias))
+                self.memory.engine.sum_rows(gradients[name], None, self.memory.gradient(lin.bias))
             if name in self.shifts:
                 self.shifts[name].gradient(gradients[name], cells)
         return total

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..cells import Minibatch, Rows
 from ..conditions import Shift, Table
-from ..kernels import native, native_dense
+from ..kernels import native_dense
 from ..layers import DenseLayer, SparseLinear
 from .memory import Memory, product_gradient
 
@@ -24,7 +24,7 @@ class Conditions:
         """To h, (cells, units), in place."""
         for part in self.parts:
             if isinstance(part, Table):
-                native_dense.add_rows(h, part.blocks[0], cells.codes[part.covariate])
+                self.memory.engine.add_rows(h, part.blocks[0], cells.codes[part.covariate])
             else:
                 h.addmm_(self._numbers(part, cells), part.linear.weight.t())
 
@@ -33,7 +33,7 @@ class Conditions:
         for part in self.parts:
             if isinstance(part, Table):
                 sums = self.memory.gradient(part.blocks[0])
-                native_dense.sum_rows(d, cells.codes[part.covariate], sums)
+                self.memory.engine.sum_rows(d, cells.codes[part.covariate], sums)
             else:
                 weight = self.memory.gradient(part.linear.weight)
                 torch.mm(d.t(), self._numbers(part, cells), out=weight)
@@ -50,7 +50,8 @@ class Layer:
         self.linear, self.width, self.memory = layer.linear, layer.width, memory
         self.conditions, self.spec = Conditions(layer.shift, memory), layer.spec
         self.norm = layer.norm if layer.spec.norm else None
-        self.room = None if self.norm is None else self._room(layer.norm)
+        room = None if self.norm is None else self._room(layer.norm)
+        self.block = memory.engine.Block(self.spec.act, room)
 
     def _room(self, n: nn.BatchNorm1d) -> native_dense.Norm:
         moments = torch.empty(2, self.width)
@@ -61,15 +62,14 @@ class Layer:
     def forward(self, x: Tensor | Rows, cells: Minibatch) -> Tensor:
         """dropout(act(norm(W x + b + conditions))), (cells, width)."""
         self.seen, shape = (x, cells), (len(x), self.width)
-        self.product, self.out = self.memory((self, "h"), *shape), self.memory((self, "y"), *shape)
+        self.product = self.memory((self, "h"), *shape)
         self._multiply(x)
         self.conditions.add(self.product, cells)
         noise = None
         if self.spec.dropout:
             keep = 1 - self.spec.dropout
             noise = self.memory((self, "noise"), *shape).bernoulli_(keep).div_(keep)
-        self.task = native_dense.task(self.product, self.spec.act, self.room, noise)
-        native_dense.dense(self.task, self.product, self.out)
+        self.out = self.block.forward(self.product, noise, self.memory((self, "y"), *shape))
         if self.norm is not None:
             self.norm.num_batches_tracked.add_(1)
         return self.out
@@ -78,7 +78,7 @@ class Layer:
         lin = self.linear
         if isinstance(lin, SparseLinear):
             (weight,) = lin.weight.values()
-            native.linear(x, weight, lin.bias, self.product)
+            self.memory.engine.linear(x, weight, lin.bias, self.product)
         elif lin.bias is None:
             torch.mm(x, lin.weight.t(), out=self.product)
         else:
@@ -90,12 +90,12 @@ class Layer:
         (x, cells), self.seen = self.seen, None  # data are not kept beyond their step
         if norm is not None:
             mine = (memory.gradient(norm.weight), memory.gradient(norm.bias))
-        native_dense.dense_gradient(self.task, self.product, self.out, d, mine)
+        d = self.block.backward(self.product, self.out, d, mine)
         self.conditions.gradient(d, cells)
         if not isinstance(self.linear, SparseLinear):
             return product_gradient(self.linear, d, x, memory, self)
         (weight,) = self.linear.weight.values()
         memory.sparse_gradient(weight, x, d)
         if self.linear.bias is not None:
-            native_dense.sum_rows(d, None, memory.gradient(self.linear.bias))
+            memory.engine.sum_rows(d, None, memory.gradient(self.linear.bias))
         return None

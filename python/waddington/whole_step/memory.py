@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
 from ..cells import Rows
-from ..kernels import native, native_dense
 from .early import Early
 
 
 class Memory:
-    """Room for results by name, as large as was ever asked for; nothing is set to begin with."""
+    """Room for results by name, as large as was ever asked for; nothing is set to begin with.
 
-    def __init__(self) -> None:
+    Args:
+        engine: The module that computes them, `in_c` or `in_torch`.
+    """
+
+    def __init__(self, engine: ModuleType) -> None:
+        self.engine = engine
         self.of: dict[object, Tensor] = {}
         self.views: dict[tuple[object, tuple[int, ...]], Tensor] = {}
         self.gradients: dict[int, Tensor] = {}
@@ -44,7 +49,7 @@ class Memory:
     def sparse_gradient(self, p: nn.Parameter, rows: Rows, d: Tensor) -> None:
         """Of p (features, units), from d, the gradient of rows @ p; or p moves at once."""
         if self.early is None:
-            native.linear_gradient(rows, d, self.gradient(p))
+            p.grad = self.engine.linear_gradient(rows, d, self.gradient(p))
         else:
             p.grad = None
             self.early.move(rows, d, p)
@@ -62,5 +67,5 @@ def product_gradient(lin: nn.Linear, d: Tensor, h: Tensor, memory: Memory, name:
     """From d, the gradient of lin(h): that of h; those of the parameters are noted."""
     torch.mm(d.t(), h, out=memory.gradient(lin.weight))
     if lin.bias is not None:
-        native_dense.sum_rows(d, None, memory.gradient(lin.bias))
+        memory.engine.sum_rows(d, None, memory.gradient(lin.bias))
     return torch.mm(d, lin.weight, out=memory((name, "d"), *h.shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -10,12 +11,10 @@ from torch import Tensor
 
 from ..cells import Minibatch, Rows
 from ..coders import TRANSFORMS
-from ..kernels import native_dense
 from ..latents import Point
 from ..network import Network
 from ..optim import Optimiser
 from ..recipe import Recipe
-from .early import Early
 from .heads import HEADS
 from .layers import Layer
 from .memory import Memory, product, product_gradient
@@ -37,10 +36,11 @@ class WholeStep:
         recipe: What the network was built from.
         network: Whose parameters get gradients.
         optimiser: Who moves them, if weights may move while gradients are made.
+        engine: The module that computes what is between the products, `in_c` or `in_torch`.
     """
 
     def __init__(
-        self, recipe: Recipe, network: Network, optimiser: Optimiser | None = None
+        self, recipe: Recipe, network: Network, optimiser: Optimiser | None, engine: ModuleType
     ) -> None:
         encoder, decoder = recipe.encoders[0], recipe.decoders[0]
         coder: Any = network.encoders[encoder.name]
@@ -48,7 +48,8 @@ class WholeStep:
         self.view, self.transform = decoder.view, encoder.transform
         self.sd = None if type(recipe.latent) is Point else recipe.latent.prior.sd
         self.names = [t.name for t in recipe.terms]
-        self.memory, self.early = Memory(), Early.of(optimiser)
+        self.memory = Memory(engine)
+        self.early = engine.Early.of(optimiser) if engine.Early else None
         self.encoder = [Layer(x, self.memory) for x in coder.stack]
         self.decoder = [Layer(x, self.memory) for x in decoded.stack]
         self.bottleneck = coder.latent.linear
@@ -98,11 +99,11 @@ class WholeStep:
         n, k = len(q), q.shape[1] // 2
         room = self.memory("z", n, k), self.memory("scale", n, k), torch.empty(n)
         noise = torch.randn(n, k)
-        native_dense.gaussian(q, noise, self.sd, room)
+        self.memory.engine.gaussian(q, noise, self.sd, room)
         return Drawn(room[0], noise, *room[1:])
 
     def _draw_gradient(self, q: Tensor, drawn: Drawn, d: Tensor, weight: float) -> Tensor:
         """The gradient of q from that of z, and the weight of each cell's divergence."""
         out = self.memory("d_q", *q.shape)
-        native_dense.gaussian_gradient(q, drawn.noise, self.sd, drawn.scale, d, weight, out)
+        self.memory.engine.gaussian_gradient(q, drawn.noise, self.sd, drawn.scale, d, weight, out)
         return out
