@@ -11,13 +11,14 @@ from waddington import kernels
 from waddington.cells import Cells, Dims
 from waddington.coders import Decoder
 from waddington.layers import Dense, Stack, mlp
-from waddington.likelihoods import NegativeBinomial, NormalHead, Poisson
+from waddington.likelihoods import Bernoulli, Multinomial, NegativeBinomial, NormalHead
 from waddington.minibatches import minibatches
 from waddington.network import Network
 from waddington.opponents import Opponent
 from waddington.optim import Adam, Sgd
 from waddington.parts import replace
 from waddington.recipes import RECIPES
+from waddington.recipes.autozi import PerhapsInflated
 from waddington.schedules import END, at
 from waddington.terms import KL, losses, weighted
 from waddington.whole_step import known, match
@@ -53,6 +54,10 @@ MATCHED = {
             )
         ),
     ),
+    "poisson": scvi(batch="batch", likelihood="poisson"),
+    "poisson, no library": scvi(likelihood="poisson", library="none"),
+    "multinomial": replace(scvi(), decoders=(Decoder(mlp(8), Multinomial()),)),
+    "bernoulli": replace(scvi(), decoders=(Decoder(mlp(8), Bernoulli()),)),
     "no norm": scvi(encoder=mlp(20, 9, dropout=0.2), decoder=mlp(7, dropout=0.3)),
 }
 
@@ -100,6 +105,8 @@ def engine(request):
 @pytest.mark.parametrize("name", MATCHED)
 def test_values_and_gradients_are_those_of_autograd(name, mean, engine):
     recipe, cells = MATCHED[name], some_cells(mean=mean)
+    if name == "bernoulli":
+        cells.views["rna"].data[:] = 1
     theirs = network_of(recipe, cells)
     mine = copy.deepcopy(theirs)
     step, weights = match(recipe, mine), {t.name: at(t.weight, END) for t in recipe.terms}
@@ -164,7 +171,7 @@ base = MATCHED["nb"]
 OTHERS = {
     "a term": replace(base, terms=(*base.terms, KL("q"))),
     "a capacity": replace(base, terms=(base.terms[0], KL(capacity=3.0))),
-    "another head": replace(base, decoders=(Decoder(mlp(8), Poisson()),)),
+    "another head": replace(base, decoders=(Decoder(mlp(8), PerhapsInflated()),)),
     "another activation": scvi(encoder=mlp(8, act="gelu")),
     "another act of the mean": replace(base, decoders=(Decoder(mlp(8), NormalHead("sigmoid")),)),
     "a point as a head": replace(base, decoders=(Decoder(mlp(8), NormalHead(sd=0.0)),)),

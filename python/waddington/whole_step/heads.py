@@ -11,7 +11,15 @@ from torch.nn import functional as F
 
 from ..cells import Minibatch
 from ..kernels.native_counts import Gradients, Inputs
-from ..likelihoods import Head, NegativeBinomial, NormalHead, ZeroInflatedNegativeBinomial
+from ..likelihoods import (
+    Bernoulli,
+    Head,
+    Multinomial,
+    NegativeBinomial,
+    NormalHead,
+    Poisson,
+    ZeroInflatedNegativeBinomial,
+)
 from .layers import Conditions
 from .memory import Memory, product, product_gradient
 
@@ -137,8 +145,35 @@ class RealHead:
         return log_p, product_gradient(self.lin, d, h, self.memory, self)
 
 
+class LogitHead:
+    """What has logits and nothing else: the kernel of its log probability knows their gradient."""
+
+    def __init__(self, head: Head, memory: Memory) -> None:
+        self.lin, self.spec, self.memory = head.maps["logits"], head.spec, memory
+        self.shifts = [Conditions(s, memory) for s in head.shifts.values()]
+
+    def __call__(
+        self, h: Tensor, cells: Minibatch, view: str, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """From h (cells, n_in) and the weight of each cell."""
+        logits = product(self.lin, h, self.memory, self)
+        for shift in self.shifts:
+            shift.add(logits, cells)
+        size = cells.size(view, self.spec.library)
+        with torch.enable_grad():
+            logits = logits.detach().requires_grad_()
+            log_p = self.spec.distribution(size, logits).log_prob(cells.views[view])
+            (d,) = torch.autograd.grad(log_p, logits, weight)
+        for shift in self.shifts:
+            shift.gradient(d, cells)
+        return log_p.detach(), product_gradient(self.lin, d, h, self.memory, self)
+
+
 HEADS = {
+    Bernoulli: LogitHead,
+    Multinomial: LogitHead,
     NegativeBinomial: CountHead,
     NormalHead: RealHead,
+    Poisson: LogitHead,
     ZeroInflatedNegativeBinomial: CountHead,
 }
