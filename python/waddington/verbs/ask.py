@@ -31,8 +31,8 @@ VERBS: dict[str, tuple[str, ...]] = {}
 """What each verb needs."""
 BLOCK = 2048
 """Cells asked at a time."""
-ENTRIES = 4_000_000
-"""The most entries, cells x features, decoded at a time: 16 MB for each matrix on the way."""
+ENTRIES = 250_000
+"""The most entries, cells x features, decoded at a time: 1 MB, which stays near the processor."""
 
 
 def verb(*needs: str) -> Callable:
