@@ -14,29 +14,12 @@ from torch import Tensor
 from .. import kernels
 from ..cells import Rows
 from ..parts import part
-from .rates import Rates, check_counts, start_logits
+from .rates import Expected, Rates, check_counts, start_logits
 
 
 @dataclass(frozen=True)
-class MultinomialCounts:
+class MultinomialCounts(Expected):
     """Counts that share out a cell's total, which is taken from the data."""
-
-    rates: Rates
-
-    @property
-    def logits(self) -> Tensor:
-        """What the decoder said, (cells, features)."""
-        return self.rates.logits
-
-    @property
-    def frequency(self) -> Tensor:
-        """Expected share of the total, (cells, features)."""
-        return self.rates.frequency
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts, (cells, features)."""
-        return self.rates.mean
 
     @property
     def variance(self) -> Tensor:

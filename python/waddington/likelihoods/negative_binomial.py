@@ -15,6 +15,7 @@ from ..cells import Rows
 from ..parts import part
 from .dispersion import LIFT, check_dispersion, maps_of, start_log_theta, tables_of
 from .rates import (
+    Expected,
     Rates,
     check_counts,
     check_library,
@@ -26,29 +27,13 @@ from .rates import (
 
 
 @dataclass(frozen=True)
-class NBCounts:
+class NBCounts(Expected):
     """Counts with expected values `rates` and variance mean + mean²/theta.
 
     log_theta is (1, genes) or (cells, genes).
     """
 
-    rates: Rates
     log_theta: Tensor
-
-    @property
-    def logits(self) -> Tensor:
-        """What the decoder said, (cells, genes)."""
-        return self.rates.logits
-
-    @property
-    def frequency(self) -> Tensor:
-        """Expected share of the library, (cells, genes)."""
-        return self.rates.frequency
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts, (cells, genes)."""
-        return self.rates.mean
 
     @property
     def variance(self) -> Tensor:

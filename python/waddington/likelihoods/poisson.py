@@ -13,29 +13,20 @@ from torch import Tensor
 from .. import kernels
 from ..cells import Rows
 from ..parts import part
-from .rates import Rates, check_counts, check_library, draw_counts, draw_logs, start_logits
+from .rates import (
+    Expected,
+    Rates,
+    check_counts,
+    check_library,
+    draw_counts,
+    draw_logs,
+    start_logits,
+)
 
 
 @dataclass(frozen=True)
-class PoissonCounts:
+class PoissonCounts(Expected):
     """Counts whose variance is their mean."""
-
-    rates: Rates
-
-    @property
-    def logits(self) -> Tensor:
-        """What the decoder said, (cells, genes)."""
-        return self.rates.logits
-
-    @property
-    def frequency(self) -> Tensor:
-        """Expected share of the library, (cells, genes)."""
-        return self.rates.frequency
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts, (cells, genes)."""
-        return self.rates.mean
 
     @property
     def variance(self) -> Tensor:

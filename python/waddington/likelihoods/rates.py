@@ -46,6 +46,28 @@ class Rates:
         return rate if self.library is None else self.library * rate
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What every distribution of counts says of its expected values."""
+
+    rates: Rates
+
+    @property
+    def logits(self) -> Tensor:
+        """What the decoder said, (cells, genes)."""
+        return self.rates.logits
+
+    @property
+    def frequency(self) -> Tensor:
+        """Expected share of the library, (cells, genes)."""
+        return self.rates.frequency
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected counts, (cells, genes)."""
+        return self.rates.mean
+
+
 def check_library(library: str) -> None:
     """Raise an InputError unless it is one of LIBRARIES."""
     if library not in LIBRARIES:
