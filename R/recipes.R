@@ -69,7 +69,8 @@ NULL
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
@@ -112,7 +113,8 @@ autoencoder <- function(n_latent = 10, hidden = 128, likelihood = "nb",
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
@@ -195,7 +197,8 @@ exercise_vae <- function(n_latent = 32, prior_sd = 0.8, beta = 1.9,
 #' @param encoder A stack of layers in the place of \code{hidden}; \code{NULL}
 #'   makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
@@ -253,7 +256,8 @@ cvae <- function(condition = "condition", covariates = list(),
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
@@ -310,7 +314,8 @@ scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
@@ -356,7 +361,8 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
 #'   grows from 0 to 1.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #'
@@ -717,8 +723,9 @@ scgan <- function(cell_type = NULL, n_latent = 128, generator = c(256, 512,
 #' @param encoder A stack of layers in the place of \code{n_hidden} and
 #'   \code{n_layers}; \code{NULL} makes one.
 #' @param decoder The same for the decoder.
-#' @param learning_rate Of Adam, at the peak of its cycle; the opponent's is a
-#'   constant 0.001.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs. The opponent's is
+#'   a constant 0.001.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
@@ -770,7 +777,8 @@ adversarial_vae <- function(batch = "batch", covariates = list(),
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
 #'   grows from 0 to 1.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that
@@ -819,7 +827,8 @@ scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
 #'   grows from 0 to 1.
-#' @param learning_rate Of Adam, at the peak of its cycle.
+#' @param learning_rate Of Adam, at the peak of its cycle; up to four times as
+#'   much, in proportion, in runs of fewer than 120 epochs.
 #' @param epochs Passes over the cells; \code{NULL} is as many as make 3,000
 #'   updates, 8 to 400.
 #' @param schedule \code{"one-cycle"}; or \code{"scvi-tools"}, which is that

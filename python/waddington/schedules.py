@@ -20,12 +20,14 @@ class Clock:
         step: Updates done.
         epoch: Epochs done, from 0.
         scores: Held-out objective after each epoch so far, lower is better.
+        planned: Epochs that there will be; 0 is not known.
     """
 
     progress: float = 0.0
     step: int = 0
     epoch: int = 0
     scores: tuple[float, ...] = ()
+    planned: int = 0
 
     def time(self, unit: str) -> float:
         """The time in `unit`; epochs count whole ones, as callbacks do."""
@@ -103,6 +105,8 @@ class Cosine:
 class OneCycle:
     """Up to `peak` within the first `rise` of the run and down again, both along a cosine.
 
+    A run of fewer epochs than `full` has a higher peak, in proportion, at most `most` times so.
+
     References:
         Smith and Topin (2019), Super-convergence, SPIE 11006.
     """
@@ -111,13 +115,17 @@ class OneCycle:
     rise: float = 0.25
     start: float = 0.04
     stop: float = 1e-3
+    full: int = 0
+    most: float = 4.0
 
     def at(self, clock: Clock) -> float:
         """The value at that time; `start` and `stop` are fractions of the peak."""
+        short = self.full / clock.planned if clock.planned else 1.0
+        peak = self.peak * min(self.most, max(1.0, short))
         up = clock.progress < self.rise
-        far = self.peak * (self.start if up else self.stop)
+        far = peak * (self.start if up else self.stop)
         done = clock.progress / self.rise if up else (1 - clock.progress) / (1 - self.rise)
-        return far + (self.peak - far) * 0.5 * (1 - math.cos(math.pi * min(1.0, max(0.0, done))))
+        return far + (peak - far) * 0.5 * (1 - math.cos(math.pi * min(1.0, max(0.0, done))))
 
 
 @part

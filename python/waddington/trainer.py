@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -264,7 +265,8 @@ class Trainer:
     def _move(self, cells: Minibatch, progress: float) -> Mapping[str, Tensor]:
         """Whoever's turn it is moves; `progress` is of the phase."""
         self.step += 1
-        clock = Clock(progress, self.step - 1, self.epoch_of_phase, self._scores)
+        phase = self.recipe.phases[self.phase]
+        clock = self._clock(progress, self.step - 1, self.epoch_of_phase, phase)
         if self.whole is not None:
             run, rate = self._run_clock(clock), self.players[-1].rate(clock, self.learning_rate)
             weights = {t.name: at(t.weight, run) for t in self.recipe.terms}
@@ -295,7 +297,11 @@ class Trainer:
 
     def _run_clock(self, clock: Clock) -> Clock:
         """The time in the whole run, from that in the phase."""
-        return Clock(self.progress, clock.step, self.epoch, clock.scores)
+        return replace(clock, progress=self.progress, epoch=self.epoch)
+
+    def _clock(self, progress: float, step: int, epoch: int, phase: Phase) -> Clock:
+        """A time in a phase."""
+        return Clock(progress, step, epoch, self._scores, phase.length(len(self.train)))
 
     def _end_epoch(self, means: Means, phase: Phase) -> None:
         """Rows of history; the weights, if these are the best so far."""
@@ -332,7 +338,7 @@ class Trainer:
         if self.learning_rate is not None:
             return self.learning_rate
         before = self.epoch_of_phase - 1
-        clock = Clock(before / phase.length(len(self.train)), self.step, before, self._scores)
+        clock = self._clock(before / phase.length(len(self.train)), self.step, before, phase)
         return at(phase.optimiser.lr, clock)
 
     def _broken(self) -> list[str]:

@@ -1,9 +1,10 @@
 """How long to train, and at which rate: held-out bounds and seconds of the schedules of `scvi()`.
 
-    python tests/benchmarks/evaluate_schedule.py [FILE.h5ad:BATCH ...] [--seeds N]
+    python tests/benchmarks/evaluate_schedule.py [FILE.h5ad:BATCH ...] [--seeds N] [--short]
 
 Without files: the two data sets that ship, and three of ../shared/data where they are. One line for
 each run: the best held-out objective in nats per cell (lower is better), its epoch, CPU seconds.
+With --short, runs of 350, 700 and 1,400 updates by their peak, and as `scvi(epochs=)` has them.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from waddington.optim import Adam
 from waddington.parts import replace
 from waddington.readers import training_cells
 from waddington.recipe import EarlyStopping
+from waddington.recipes.schedule import PASSES, PEAK
 from waddington.schedules import OneCycle
 from waddington.trainer import Trainer
 
@@ -30,6 +32,12 @@ SCHEDULES = {
     "one-cycle 4e-3, 3000 updates": (3000, OneCycle(4e-3), 30),
     "one-cycle 4e-3, 2000 updates": (2000, OneCycle(4e-3), 30),
     "one-cycle 2e-3, 3000 updates": (3000, OneCycle(2e-3), 30),
+    "one-cycle by passes, 3000 updates": (3000, OneCycle(PEAK, full=PASSES), 30),
+}
+SHORT = {
+    f"one-cycle {name}, {updates} updates": (updates, OneCycle(peak, full=full), 30)
+    for updates in (350, 700, 1400)
+    for name, peak, full in (("2e-3", 2e-3, 0), ("8e-3", 8e-3, 0), ("by passes", PEAK, PASSES))
 }
 
 
@@ -51,10 +59,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="runs of few updates")
     options = parser.parse_args()
     print("data,schedule,seed,held_out,best_epoch,epochs,cpu_s", flush=True)
     for name, data, batch in data_sets(options.files):
-        for schedule, (updates, rate, patience) in SCHEDULES.items():
+        for schedule, (updates, rate, patience) in (SHORT if options.short else SCHEDULES).items():
             for seed in range(options.seeds):
                 recipe = wd.recipes.scvi(batch)
                 adam = Adam(rate, eps=0.01, weight_decay=1e-6)

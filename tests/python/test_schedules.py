@@ -101,6 +101,12 @@ def test_one_cycle_is_torch_s():
     assert max(ours) == pytest.approx(4e-3) and ours[0] == pytest.approx(0.04 * 4e-3)
 
 
+def test_a_short_cycle_climbs_higher():
+    cycle = lambda epochs: OneCycle(2e-3, full=120).at(Clock(0.25, planned=epochs))
+    assert [cycle(n) for n in (400, 120, 0)] == pytest.approx([2e-3] * 3)
+    assert [cycle(n) for n in (60, 40, 10)] == pytest.approx([4e-3, 6e-3, 8e-3])
+
+
 def test_plateau_is_torch_s():
     rng = np.random.default_rng(0)
     scores = [10 / (1 + i) + rng.normal() * 0.3 for i in range(120)]

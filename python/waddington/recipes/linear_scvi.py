@@ -35,7 +35,8 @@ def linear_scvi(
         dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
-        learning_rate: Of Adam, at the peak of its cycle.
+        learning_rate: Of Adam, at the peak of its cycle; up to four times as much, in proportion,
+            in runs of fewer than 120 epochs.
         epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
 
     References:

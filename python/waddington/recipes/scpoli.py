@@ -53,7 +53,8 @@ def scpoli(
         pretraining: Fraction of the run before it counts.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
-        learning_rate: Of Adam, at the peak of its cycle.
+        learning_rate: Of Adam, at the peak of its cycle; up to four times as much, in proportion,
+            in runs of fewer than 120 epochs.
         epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
         schedule: "one-cycle"; or "scvi-tools", which is that package's for comparisons, and wants a
             learning_rate of 0.001.

@@ -60,7 +60,8 @@ def scvi(
             differ in composition. A batch that is mapped later has the scale of all cells.
         encoder: A stack of layers in the place of `n_hidden` and `n_layers`; None makes one.
         decoder: The same for the decoder.
-        learning_rate: Of Adam, at the peak of its cycle.
+        learning_rate: Of Adam, at the peak of its cycle; up to four times as much, in proportion,
+            in runs of fewer than 120 epochs.
         epochs: Passes over the cells; None is as many as make 3,000 updates, 8 to 400.
         schedule: "one-cycle"; or "scvi-tools", which is that package's for comparisons, and wants a
             learning_rate of 0.001.
