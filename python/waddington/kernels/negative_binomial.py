@@ -28,6 +28,8 @@ from .special import by_cell, gamma_steps, log_factorial, pick, place, wanted, w
 
 LOG_THETA_LIMIT = 20.0
 """Beyond exp(20) a negative binomial is a Poisson, below exp(-20) all zeros, in any data."""
+FAINTEST = 1e-30
+"""A smaller mean / theta is told by its log alone."""
 ZERO_LOGIT_LIMIT = 40.0
 """Below sigmoid(-40) there are no extra zeros; which of them are extra would be 0 / 0."""
 
@@ -175,14 +177,25 @@ def _dense_pass(given: Inputs) -> tuple[_Dense, _Stored]:
     counts, x = given.counts, given.counts.values.to(given.logits.dtype)
     log_theta = given.log_theta.clamp(-LOG_THETA_LIMIT, LOG_THETA_LIMIT)  # no slope left beyond
     theta = log_theta.exp()
-    log_ratio = log_means(given.logits, given.library, given.share).sub_(log_theta)
-    odds, here = pick(log_ratio, counts), pick(theta, counts)
-    ratio = log_ratio.exp_()
-    log_growth = ratio.log1p()
+    ratio, odds = _ratios(given, log_theta)
+    here, log_growth = pick(theta, counts), ratio.log1p()
     growth = pick(log_growth, counts)
     steps, slopes = gamma_steps(x, here)
     log_p = odds.sub_(growth).mul_(x).add_(steps).sub_(log_factorial(counts))
     return _Dense(theta, ratio, log_growth, None), _Stored(log_p, slopes, here, growth)
+
+
+def _ratios(given: Inputs, log_theta: Tensor) -> tuple[Tensor, Tensor]:
+    """mean / theta, (cells, genes), and its log where counts are stored, (values,)."""
+    if given.share and given.logits.device.type == "cpu":
+        size = 1.0 if given.library is None else given.library
+        ratio = given.logits.softmax(-1).mul_(size).mul_(log_theta.neg().exp_())
+        stored = pick(ratio, given.counts)
+        if len(stored) and stored.min() > FAINTEST:  # or the log would be inexact
+            return ratio, stored.log_()
+    logs = log_means(given.logits, given.library, given.share).sub_(log_theta)
+    stored = pick(logs, given.counts)
+    return logs.exp_(), stored
 
 
 def _extra_zeros(

@@ -17,9 +17,9 @@ def training(
 ) -> tuple[Phase, ...]:
     """The phase of a model of cells.
 
-    "one-cycle" climbs to the learning rate and down again within 3,000 updates. Few passes over many
-    cells bear a higher rate than many over few, which then learn the cells by heart, so it is
-    higher where there are fewer than PASSES. Beside a constant
+    "one-cycle" climbs to the learning rate and down again within 3,000 updates. Few passes over
+    many cells bear a higher rate than many passes over few, which then learn them by heart, so the
+    peak is higher where there are fewer than PASSES. Beside a constant
     0.001 for 6,000, over four sets of 1,200 to 12,261 cells and three seeds, a peak of 0.002 ends
     with the same held-out bound (within 0.5 nats) in half to 85 % of the time; one of 0.004 is 1.1
     nats better on the largest set and 1.6 to 3 worse on the others
