@@ -31,7 +31,8 @@ class Model:
 
     Attributes:
         recipe: What the network is made of, and how it was trained.
-        weights: Arrays by the name of their parameter.
+        weights: Arrays by the name of their parameter; those of "labels." are of regressions, which
+            are no part of the network.
         features: Feature names by view.
         levels: Levels by covariate, one group for the first training and one per surgery.
         history: One row per epoch and set of cells: the objective and the value of each term.
@@ -74,7 +75,9 @@ class Model:
         for module in network.modules():
             if isinstance(module, Table) and module.covariate in new:
                 module.fill_newest()
-        return replace(wider, weights=weights_of(network))
+        grown = weights_of(network)
+        beside = {k: v for k, v in self.weights.items() if k not in grown}
+        return replace(wider, weights={**grown, **beside})
 
     def pour_into(self, network: Network) -> None:
         """Give `network` these weights wherever names and shapes agree."""

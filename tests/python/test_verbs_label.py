@@ -11,8 +11,10 @@ from waddington.annotation import (
     Landmarks,
     best_temperature,
     calibration_error,
-    logistic_regression,
+    folds_of,
     macro_f1,
+    mixing_weight,
+    pooled,
     softmax,
 )
 from waddington.parts import replace
@@ -59,7 +61,7 @@ def test_thresholds_do_what_they_say(world):
 
 def test_logistic_regression_stands_beside(world):
     scores = world[3].scores
-    assert set(scores) == {"classifier", "logistic_regression"}
+    assert set(scores) == {"mixture", "classifier", "logistic_regression"}
     for s in scores.values():
         assert s["n"] >= 50 and s["accuracy"] > 0.9 and s["ece"] < 0.15
 
@@ -115,8 +117,55 @@ def test_landmarks_measure_in_units_of_the_spread():
     np.testing.assert_allclose(again.novelty(z), found.novelty(z), atol=1e-4)
 
 
-def test_logistic_regression_knows_what_it_was_told():
-    cells = simulate.counts(400, 50, n_types=3, n_batches=1, seed=5).cells
-    x, y = cells.views["rna"], cells.covariates["cell_type"]
-    p, classes = logistic_regression(x[:300], y[:300], x[300:])
-    assert (classes[p.argmax(1)] == y[300:]).mean() > 0.95
+def test_the_mixture_is_the_geometric_mean_of_both(world):
+    cells, _, model, _ = world
+    assert model.record["labels"]["cell_type"]["weight"] == 0.5
+    one, other, both = (
+        wd.label(model, unlabelled(cells), method=k).probabilities
+        for k in ("classifier", "logistic_regression", "mixture")
+    )
+    want = np.sqrt(one * other)
+    np.testing.assert_allclose(both, want / want.sum(1, keepdims=True), rtol=1e-4, atol=1e-9)
+    with pytest.raises(wd.InputError, match=r"method must be .*got 'both'"):
+        wd.label(model, cells, method="both")
+
+
+def test_a_model_from_before_the_regression_has_its_classifier(world):
+    cells, _, model, _ = world
+    old = replace(model, weights={k: v for k, v in model.weights.items() if "labels." not in k})
+    want = wd.label(model, unlabelled(cells), method="classifier").probabilities
+    np.testing.assert_allclose(wd.label(old, unlabelled(cells)).probabilities, want, rtol=1e-5)
+
+
+def test_a_mapped_query_with_fewer_genes_keeps_the_regression(world):
+    cells, old, model, _ = world
+    some = replace(
+        unlabelled(cells),
+        views={"rna": cells.views["rna"][:, :48]},
+        features={"rna": cells.features["rna"][:48]},
+        covariates={"batch": np.full(len(cells), "new")},
+    )
+    mapped = wd.map_query(model, some, epochs=1)
+    said = wd.label(mapped.query, some, method="logistic_regression")
+    assert (said.label == cells.covariates["cell_type"])[old].mean() > 0.9
+    assert "labels.cell_type.weight" in mapped.model.weights
+
+
+def test_one_that_is_much_worse_gets_no_weight():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, 300)
+    good, flat = np.full((300, 3), 0.05), np.full((300, 3), 1 / 3)
+    good[np.arange(300), codes] = 0.9
+    assert mixing_weight(good, flat, codes) == 1.0
+    assert mixing_weight(flat, good, codes) == 0.0
+    assert mixing_weight(good, good, codes) == 0.5
+    np.testing.assert_allclose(pooled(good, flat, 1.0), good)
+
+
+def test_folds_are_batches_unless_one_has_nearly_all_cells():
+    batches = np.repeat(np.arange(7), [50, 40, 30, 20, 10, 5, 5])
+    folds = folds_of(batches)
+    assert set(folds) == set(range(5))
+    assert all(len(set(folds[batches == k])) == 1 for k in range(7))
+    lonely = folds_of(np.repeat([0, 1], [90, 10]))
+    assert set(lonely[:10]) == set(range(5))
