@@ -214,18 +214,19 @@ def _regression(
 ) -> tuple[Regression, float, np.ndarray]:
     """Of all labelled cells, its temperature, and logits of held-out cells by one of the others."""
     (data, index, codes), (held_data, held, truth) = known
-    few = _some_of_each(codes, MOST_ENTRIES // data.cells.views[RNA].shape[1])
+    most = MOST_ENTRIES // data.cells.views[RNA].shape[1]
+    few = _some_of_each(codes, most)
     x, y = rows_at(data.cells.views[RNA], index[few]), codes[few]
     held_x = rows_at(held_data.cells.views[RNA], held)
     batches = data.codes[batch].numpy()[index[few]] if batch else np.zeros(len(few), int)
-    found = Components.of(x)
-    logits, mine = out_of_fold(found.scores, y, folds_of(batches), n_labels)
-    heat = best_temperature(logits[mine], y[mine]) if mine.any() else 1.0
-    told = Regression.on(found, y, n_labels).logits(held_x)
+    fewer = _some_of_each(y, most // 4)
+    told, mine = out_of_fold(x[fewer], y[fewer], folds_of(batches[fewer]), n_labels)
+    heat = best_temperature(told[mine], y[fewer][mine]) if mine.any() else 1.0
+    logits = Regression.on(Components.of(x), y, n_labels).logits(held_x)
     more = _some_of_each(truth, len(few) // 4)
     both = sparse.vstack([x, held_x[more]], format="csr")
     final = Regression.on(Components.of(both), np.concatenate([y, truth[more]]), n_labels)
-    return final, heat, told
+    return final, heat, logits
 
 
 def folds_of(batches: np.ndarray) -> np.ndarray:

@@ -135,14 +135,15 @@ def regress(scores: np.ndarray, codes: np.ndarray, n_labels: int) -> tuple[np.nd
 
 
 def out_of_fold(
-    scores: np.ndarray, codes: np.ndarray, folds: np.ndarray, n_labels: int
+    counts: sparse.csr_matrix, codes: np.ndarray, folds: np.ndarray, n_labels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of cells by regressions that have not seen their fold, and which cells have them.
 
-    A cell whose label is in its own fold only has none.
+    A cell whose label is in its own fold only has none. Components are of the other folds too, or
+    they would know how batches differ.
 
     Args:
-        scores: (cells, n).
+        counts: (cells, genes).
         codes: Labels, (cells,).
         folds: (cells,).
         n_labels: How many labels there are.
@@ -155,8 +156,8 @@ def out_of_fold(
         out = folds == fold
         if out.all():
             continue
-        weight, bias = regress(scores[~out], codes[~out], n_labels)
-        logits[out] = scores[out] @ weight + bias
+        found = Regression.on(Components.of(counts[~out]), codes[~out], n_labels)
+        logits[out] = found.logits(counts[out])
         told |= out & np.isin(codes, codes[~out])
     return logits, told
 

@@ -26,10 +26,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
 import waddington as wd
-from waddington.annotation import calibration_error, logistic_regression, macro_f1
+from waddington.annotation import calibration_error, macro_f1
 from waddington.cells import Cells
 from waddington.genes import variable_genes
 from waddington.parts import replace
+from waddington.regression import logistic_regression
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 COARSE = {

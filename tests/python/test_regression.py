@@ -73,11 +73,11 @@ def test_a_label_without_cells_is_as_good_as_impossible(world):
 
 def test_no_cell_is_told_by_a_regression_that_has_seen_it():
     rng = np.random.default_rng(0)
-    scores, codes = rng.normal(size=(300, 40)), rng.integers(0, 2, 300)
-    logits, told = out_of_fold(scores, codes, np.arange(300) % 5, 2)
+    counts, codes = sparse.csr_matrix(rng.poisson(2, (300, 40))), rng.integers(0, 2, 300)
+    logits, told = out_of_fold(counts, codes, np.arange(300) % 5, 2)
     assert told.all() and abs((logits.argmax(1) == codes).mean() - 0.5) < 0.1
     codes[:60] = 2  # only in the first fold
-    _, told = out_of_fold(scores, codes, np.arange(300) // 60, 3)
+    _, told = out_of_fold(counts, codes, np.arange(300) // 60, 3)
     assert not told[:60].any() and told[60:].all()
 
 
