@@ -113,13 +113,14 @@ def pooled(classifier: np.ndarray, regression: np.ndarray, weight: float) -> np.
 def mixing_weight(classifier: np.ndarray, regression: np.ndarray, codes: np.ndarray) -> float:
     """The classifier's weight in the mixture: one half, unless one of them alone is better.
 
-    That is: the log loss of held-out cells is lower by more than its standard error.
+    That is: the log loss of held-out cells is lower by more than two standard errors. A weight
+    fitted to them freely is no better: there are few.
     """
     loss = lambda p: _log_loss(p, codes)
     both = loss(pooled(classifier, regression, 0.5))
     for weight, alone in ((1.0, classifier), (0.0, regression)):
         gain = both - loss(alone)
-        if gain.mean() > max(gain.std(ddof=1) / np.sqrt(len(gain)), 1e-9):
+        if gain.mean() > max(2 * gain.std(ddof=1) / np.sqrt(len(gain)), 1e-9):
             return weight
     return 0.5
 

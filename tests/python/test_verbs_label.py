@@ -151,6 +151,13 @@ def test_a_mapped_query_with_fewer_genes_keeps_the_regression(world):
     assert "labels.cell_type.weight" in mapped.model.weights
 
 
+def test_labels_of_the_query_are_not_read(world):
+    cells, _, model, said = world  # cells of type4 among them, which the model does not know
+    mine = {**cells.covariates, "cell_type": np.full(len(cells), "mine")}
+    for given in (cells, replace(cells, covariates=mine)):
+        np.testing.assert_array_equal(wd.label(model, given).probabilities, said.probabilities)
+
+
 def test_one_that_is_much_worse_gets_no_weight():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 3, 300)
