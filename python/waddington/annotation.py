@@ -101,7 +101,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def heated(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities, (cells, labels), from logits of draws, (draws, cells, labels), or of none."""
-    return softmax(logits.reshape(-1, *logits.shape[-2:]) / temperature).mean(0)
+    draws = logits if logits.ndim == 3 else logits[None]
+    return softmax(draws / temperature).mean(0)
 
 
 def pooled(classifier: np.ndarray, regression: np.ndarray, weight: float) -> np.ndarray:

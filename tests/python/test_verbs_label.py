@@ -12,6 +12,7 @@ from waddington.annotation import (
     best_temperature,
     calibration_error,
     folds_of,
+    heated,
     macro_f1,
     mixing_weight,
     pooled,
@@ -92,6 +93,13 @@ def test_the_temperature_of_shouting_logits_is_found():
 def test_few_cells_all_right_are_no_certainty():
     logits = np.eye(3)[np.zeros(30, int)] * 2
     assert softmax(logits / best_temperature(logits, np.zeros(30, int))).max() < 0.99
+
+
+def test_probabilities_are_means_over_draws():
+    logits = np.log([[[3.0, 1.0]], [[1.0, 1.0]]])
+    np.testing.assert_allclose(heated(logits, 1.0), [[0.625, 0.375]])
+    np.testing.assert_allclose(heated(logits[0], 0.5), [[0.9, 0.1]])
+    assert heated(np.zeros((0, 3)), 1.0).shape == (0, 3)
 
 
 def test_calibration_error_of_four_cells():
