@@ -11,7 +11,10 @@ chemistries: PBMCs of three 10x chemistries; each in turn has its labels hidden 
     fitted to the few held-out cells, z-scores within batches for the regression. ece_right is the
     calibration error that the same probabilities would have if they were right: not 0, with so few
     cells.
-types: one type at a time is left out of training; how well novelty and probability find it.
+types: one type at a time is left out of training; how well novelty and probability find it. Means
+    over nine types, seed 0: area under the ROC curve 0.81 of novelty, 0.72 of probability; 21 % of
+    unseen cells and 2 % of others are called unknown. B cells and monocytes are found (0.94 to
+    0.98); CD4 T cells are not (0.51), since CD8 T cells are known and near.
 pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped.
 genes: accuracy on the left-out chemistry if a share of the genes is missing from the query.
 """
