@@ -15,7 +15,9 @@ types: one type at a time is left out of training; how well novelty and probabil
     over nine types, seed 0: area under the ROC curve 0.81 of novelty, 0.72 of probability; 21 % of
     unseen cells and 2 % of others are called unknown. B cells and monocytes are found (0.94 to
     0.98); CD4 T cells are not (0.51), since CD8 T cells are known and near.
-pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped.
+pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped. Macro F1 / calibration
+    error, seed 0: label() 0.746 / 0.187, neighbours in the latent space 0.751, logistic regression
+    0.752 / 0.191. All are too sure: with one labelled batch, nothing tells how a new one differs.
 genes: accuracy on the left-out chemistry if a share of the genes is missing from the query.
 """
 

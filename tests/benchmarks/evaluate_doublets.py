@@ -8,7 +8,7 @@ gradient boosting on 30 components and the library. Cells without a hashtag are 
 
 Average precision, mean of 3 seeds (wanted: above 0.37): find_doublets() 0.417 ± 0.009, simulated
 neighbours 0.381, gradient boosting 0.356, genes detected 0.180, library size 0.165. Of the 224
-cells that it calls, 87 are among the 216 doublets: doublets of one cell line are not to be seen.
+cells that it calls, 87 are among the 216 doublets: doublets of one cell line look like large cells.
 """
 
 from __future__ import annotations
