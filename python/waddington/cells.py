@@ -233,8 +233,7 @@ class Cells:
             if unseen := [level for level in present if str(level) not in number]:
                 raise InputError(
                     f"{name!r} has levels that the model was not trained on: {listed(unseen)}. "
-                    f"It knows {listed(known, 10)}. Leave those cells out, train with them, or "
-                    "teach the model the new levels: map_query().",
+                    f"It knows {listed(known, 10)}. Leave those cells out, or map_query() first.",
                     name,
                 )
             codes[name] = np.array([number[str(v)] for v in present], dtype=np.int64)[inverse]

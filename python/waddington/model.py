@@ -20,6 +20,7 @@ from .errors import InputError, ModelFileError
 from .network import Network
 from .parts import from_json, to_json, tuples
 from .recipe import Recipe
+from .regression import PREFIX
 
 FORMAT = 1
 """Version of the file format; a reader refuses newer ones and knows all older ones."""
@@ -87,6 +88,7 @@ class Model:
     def summary(self) -> dict[str, str]:
         """What a person wants to know first, line by line."""
         r, record = self.recipe, self.record
+        network = [v for k, v in self.weights.items() if not k.startswith(f"{PREFIX}.")]
         sizes = " + ".join(f"{len(v)} {k}" for k, v in self.features.items())
         lines = {
             "recipe": r.name,
@@ -95,7 +97,7 @@ class Model:
                 f"{k} ({sum(map(len, v))} levels)" for k, v in self.levels.items()
             )
             or "none",
-            "parameters": f"{sum(v.size for v in self.weights.values()):,}",
+            "parameters": f"{sum(v.size for v in network):,}",
             "trained": f"{record.get('epochs', 0)} epochs on {record.get('n_cells', 0)} cells",
             "stopped": str(record.get("why", "")),
         }

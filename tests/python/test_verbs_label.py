@@ -74,6 +74,16 @@ def test_what_a_model_knows_of_labels_is_stored_with_it(world):
     np.testing.assert_array_equal(again.novelty, said.novelty)
 
 
+def test_the_regression_is_no_part_of_the_network(world):
+    model = world[2]
+    n = sum(p.numel() for p in model.network.state_dict().values())
+    assert model.summary()["parameters"] == f"{n:,}"
+    wider = model.expand(batch=("new",))
+    for k in ("weight", "bias", "loc", "top", "share"):
+        key = f"labels.cell_type.{k}"
+        np.testing.assert_array_equal(wider.weights[key], model.weights[key])
+
+
 def test_a_column_that_is_not_predicted_is_refused(world):
     with pytest.raises(wd.InputError, match="predicts 'cell_type', not 'lineage'"):
         wd.label(world[2], world[0], covariate="lineage")
