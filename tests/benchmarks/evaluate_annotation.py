@@ -18,7 +18,7 @@ types: one type at a time is left out of training; how well novelty and probabil
 pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped. Macro F1 / calibration
     error, seed 0: label() 0.746 / 0.187, neighbours in the latent space 0.751, logistic regression
     0.752 / 0.191. All are too sure: with one labelled batch, nothing tells how a new one differs.
-genes: the left-out chemistry mapped, with a share of the genes missing. Accuracy of label(), seed 0,
+genes: the left-out chemistry mapped, some genes missing. Accuracy of label(), seed 0, of cells of
     3pv1, 3pv2 and 5p: 0.92, 0.94, 0.97 with all genes, 0.91, 0.93, 0.96 without a fifth of them,
     0.88, 0.87, 0.94 without two fifths, where it is not sure enough.
 """
