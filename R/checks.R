@@ -238,7 +238,7 @@
 }
 
 # A level must be one that the model was trained on.
-.checkLevel <- function(value, name, model, arg, call) {
+.checkLevel <- function(value, name, model, arg, call, remedy = NULL) {
     known <- model@levels[[name]]
     value <- if (is.factor(value)) as.character(value) else value
     unseen <- setdiff(as.character(value), known)
@@ -248,7 +248,7 @@
                 "{.arg {arg}} has {length(unseen)} level{?s} that {.arg model}",
                 "was not trained on: {.val {unseen}}."
             ),
-            i = "It knows {.val {known}}."
+            i = "It knows {.val {known}}.", remedy
         ), class = "unseen_level", call = call)
     }
     as.character(value)

@@ -144,10 +144,13 @@
 # Labels may be unknown for some cells, but not for all.
 .checkLabels <- function(values, n, name, call) {
     if (all(is.na(values))) {
-        .abort(
+        .abort(c(
             "{.arg {name}} is not known for any cell.",
-            class = "missing_value", call = call
-        )
+            i = paste(
+                "Label some cells, or train a recipe without labels, such as",
+                "{.code scvi()}."
+            )
+        ), class = "missing_value", call = call)
     }
     .checkCovariate(
         replace(as.character(values), is.na(values), "?"), n, name, call

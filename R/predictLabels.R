@@ -2,7 +2,7 @@
 #'
 #' Which cell type each cell is, how sure that is, and whether it is like
 #' anything that the model has seen: by a model that was trained with labels,
-#' such as \code{\link{scanvi}()}.
+#' such as \code{\link{scanvi}()}, and logistic regression together.
 #'
 #' @inheritParams getLatent
 #' @param labels String, which of the label columns of the model to predict;
@@ -14,6 +14,8 @@
 #'   two hundred cells like those that training held out; with few of those it
 #'   is a rough guess.
 #' @param probabilities Flag: add the probabilities of all labels, as a matrix?
+#' @param method \code{"mixture"}, what the classifier of the model and logistic
+#'   regression say together, or one of them alone.
 #' @param seed Whole number for the draws of latent positions; \code{NULL} asks
 #'   R's generator.
 #' @param name String, the name of the first new column, and what the others
@@ -39,13 +41,14 @@
 #'     whose rows sum to 1.}
 #'   }
 #'   \code{metadata(x)[[name]]} is a list with \code{labels}, \code{scores} (see
-#'   below), \code{threshold} and \code{max_novelty}.
+#'   below), \code{threshold}, \code{max_novelty} and \code{method}.
 #'   Columns that an earlier call made are replaced.
 #'
-#'   \code{labelScores}: a data frame with one row for the \code{classifier} of
-#'   the model and one for \code{logistic_regression} on 50 principal
-#'   components of the same cells, which it should beat. Both are scored on
-#'   the labelled cells that training held out: \code{n} cells; the share that
+#'   \code{labelScores}: a data frame with one row for the \code{mixture}, one
+#'   for the \code{classifier} of the model and one for
+#'   \code{logistic_regression} on 50 principal components of the same cells,
+#'   which the mixture should beat. All are scored on the labelled cells that
+#'   training held out: \code{n} cells; the share that
 #'   is right (\code{accuracy}); \code{macro_f1}, the mean over labels of the
 #'   harmonic mean of precision and recall, 0 to 1; \code{ece}, the expected
 #'   calibration error, 0 is best: how far probabilities are from the share
@@ -53,10 +56,18 @@
 #'   if fewer than 20 labelled cells were held out.
 #'
 #' @details
-#' Probabilities are means over ten draws of each cell's latent position, with
-#' a temperature that makes held-out cells of the training most likely. They
-#' say nothing of a type that the model never saw: such a cell gets a label
-#' too, often a sure one. That is what the novelty is for.
+#' The classifier reads the latent space, where batches are mixed; logistic
+#' regression reads principal components of log expression. They err
+#' differently, so that their geometric mean, the mixture, is better than
+#' either. The model carries both. Each is calibrated by a temperature:
+#' that of the classifier, averaged over ten draws of each cell's latent
+#' position, makes held-out cells of the training most likely; that of the
+#' regression is from cells of batches that it was not fitted to, since one
+#' from its own batches would make it too sure of a new one. If one of them
+#' alone describes held-out cells better than both, the mixture is that one.
+#'
+#' Probabilities say nothing of a type that the model never saw: such a cell
+#' gets a label too, often a sure one. That is what the novelty is for.
 #'
 #' Cells of a batch that the model does not know are placed on it by
 #' \code{\link{mapQuery}} first.
@@ -66,6 +77,9 @@
 #'   name that is not from here.
 #'
 #' @references
+#' Ranjan R, Gneiting T (2010). Combining probability forecasts. \emph{Journal
+#' of the Royal Statistical Society B} 72, 71-91.
+#'
 #' Xu C et al. (2021). Probabilistic harmonization and annotation of
 #' single-cell transcriptomics data with deep generative models.
 #' \emph{Molecular Systems Biology} 17, e9620.
@@ -83,8 +97,10 @@
 #' @export
 setGeneric("predictLabels", signature = "x", function(
         x, model, ..., labels = NULL, threshold = 0.5, max_novelty = 0.995,
-        probabilities = FALSE, seed = NULL, assay.type = NULL,
-        covariates = NULL, name = "label", verbose = NULL) {
+        probabilities = FALSE,
+        method = c("mixture", "classifier", "logistic_regression"),
+        seed = NULL, assay.type = NULL, covariates = NULL, name = "label",
+        verbose = NULL) {
     standardGeneric("predictLabels")
 })
 
@@ -92,14 +108,17 @@ setGeneric("predictLabels", signature = "x", function(
 #' @export
 setMethod("predictLabels", "ANY", function(
         x, model, ..., labels = NULL, threshold = 0.5, max_novelty = 0.995,
-        probabilities = FALSE, seed = NULL, assay.type = NULL,
-        covariates = NULL, name = "label", verbose = NULL) {
+        probabilities = FALSE,
+        method = c("mixture", "classifier", "logistic_regression"),
+        seed = NULL, assay.type = NULL, covariates = NULL, name = "label",
+        verbose = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(predictLabels)), .call = call)
     .checkModel(model, call)
     .checkString(name, "name", call)
     .checkFlag(probabilities, "probabilities", call)
     options <- list(
+        method = .checkChoice(method, .methodsOfLabels, "method", call),
         threshold = .checkShare(threshold, "threshold", call),
         max_novelty = .checkShare(max_novelty, "max_novelty", call),
         seed = .checkSeed(seed, call)
@@ -115,7 +134,7 @@ setMethod("predictLabels", "ANY", function(
     }
     about <- c(
         list(labels = labels, scores = scores),
-        options[c("threshold", "max_novelty")]
+        options[c("threshold", "max_novelty", "method")]
     )
     columns <- .labelColumns(found, probabilities, query$names)
     .addColumns(x, columns, name, about, query$names, call)
@@ -128,7 +147,7 @@ labelScores <- function(model, labels = NULL) {
     .checkModel(model, call)
     known <- model@record$labels
     labels <- .oneLabel(names(known), model, labels, call)
-    found <- known[[labels]][c("classifier", "logistic_regression")]
+    found <- known[[labels]][.methodsOfLabels]
     found <- found[!vapply(found, is.null, NA)]
     columns <- c("n", "accuracy", "macro_f1", "ece", "confidence")
     rows <- lapply(found, function(row) as.data.frame(row[columns]))
@@ -138,6 +157,8 @@ labelScores <- function(model, labels = NULL) {
     }
     do.call(rbind, rows)
 }
+
+.methodsOfLabels <- c("mixture", "classifier", "logistic_regression")
 
 # The label column that is meant, of those that a model predicts.
 .labelsOf <- function(model, handle, labels, call) {
@@ -199,13 +220,20 @@ labelScores <- function(model, labels = NULL) {
             scores[row, "ece"]
         )
     }
-    better <- scores["classifier", "macro_f1"] >=
-        scores["logistic_regression", "macro_f1"]
-    n <- scores["classifier", "n"]
+    ours <- rownames(scores)[1L]
+    n <- scores[ours, "n"]
+    plain <- if ("logistic_regression" %in% rownames(scores)) {
+        paste0(
+            "Logistic regression on principal components alone: ",
+            told("logistic_regression"), "."
+        )
+    }
+    worse <- length(plain) &&
+        scores[ours, "macro_f1"] < scores["logistic_regression", "macro_f1"]
     .inform(c(
-        i = "On {n} labelled cells that training held out: {told(1L)}.",
-        i = "Logistic regression on principal components: {told(2L)}.",
-        "!" = if (!isTRUE(better)) "Here the simpler method is better."
+        i = "On {n} labelled cells that training held out: {told(ours)}.",
+        i = plain,
+        "!" = if (worse) "Here the simpler method is better."
     ))
 }
 

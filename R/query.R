@@ -22,7 +22,12 @@
 
 .checkLevels <- function(columns, model, call) {
     for (name in intersect(names(columns), names(model@levels))) {
-        .checkLevel(unique(columns[[name]]), name, model, name, call)
+        .checkLevel(unique(columns[[name]]), name, model, name, call, c(
+            i = paste(
+                "{.fn mapQuery} teaches a model with an encoder new levels;",
+                "else leave those cells out."
+            )
+        ))
     }
 }
 

@@ -1,9 +1,15 @@
 """Predicted labels: how good, how sure, and how far from anything known.
 
-Probabilities are calibrated by one temperature; distances are Mahalanobis distances in the latent
-space to the centre of a label, with one covariance for all labels.
+The classifier of a model and logistic regression err differently, so labels are told by both:
+probabilities are their geometric mean, each calibrated by a temperature. (An arithmetic mean of
+calibrated probabilities is not sure enough.) The temperature of the regression is from cells of
+batches that it was not fitted to, where there are several: that of cells of its own batches would
+make it too sure of a new one. Distances are Mahalanobis distances in the latent space to the centre
+of a label, with one covariance for all labels.
 
 References:
+    Ranjan and Gneiting (2010), Combining probability forecasts, Journal of the Royal Statistical
+        Society B 72, 71.
     Guo et al. (2017), On calibration of modern neural networks, ICML.
     Lee et al. (2018), A simple unified framework for detecting out-of-distribution samples,
         NeurIPS 31.
@@ -23,9 +29,10 @@ from .devices import Random
 from .minibatches import Coded, minibatches
 from .network import Network
 from .recipe import Recipe
+from .regression import Components, Regression, out_of_fold
 from .stream import rows_at
 
-BINS = 15
+BINS, TINY = 15, 1e-30
 MOST_CELLS, MOST_ENTRIES = 20_000, 40_000_000
 """Labelled cells looked at; entries that logistic regression holds dense: 160 MB."""
 TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(10), 200))
@@ -33,6 +40,11 @@ FEWEST = 20
 """Held-out labelled cells without which nothing is calibrated."""
 DRAWS, SEED = 10, 17
 """Draws of z over which probabilities are averaged, and their seed."""
+FOLDS, LARGEST = 5, 0.7
+"""Folds of the regression at most; the share of cells of a batch that can't be one."""
+OF_EACH = 20
+"""Cells of each label that the regression sees, if there are so many, whatever its share."""
+METHODS = ("mixture", "classifier", "logistic_regression")
 QUANTILES = np.linspace(0, 1, 201)
 SHRINK = 0.1
 """Weight of the diagonal in the covariance of latent positions."""
@@ -67,7 +79,8 @@ def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
 
     Probabilities are means over draws.
 
-    The truth counts as 1 - 1 / (cells + 2), so that few cells, all right, don't make it certain.
+    The truth counts as 1 - 1 / (2 cells + 2), as if half a cell more had any label (Jeffreys), so
+    that few cells, all right, don't make it certain.
 
     Args:
         logits: (draws, cells, labels), or (cells, labels).
@@ -76,8 +89,7 @@ def best_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
     References:
         Platt (1999), Probabilistic outputs for support vector machines.
     """
-    draws = logits.reshape(-1, *logits.shape[-2:])
-    scores = [_log_loss(softmax(draws / t).mean(0), codes) for t in TEMPERATURES]
+    scores = [_log_loss(heated(logits, t), codes).mean() for t in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(scores))])
 
 
@@ -87,34 +99,31 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return up / up.sum(-1, keepdims=True)
 
 
-def logistic_regression(
-    reference: sparse.csr_matrix,
-    labels: Sequence[str],
-    query: sparse.csr_matrix,
-    n: int = 50,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What logistic regression on components of standardised log expression says: to be beaten.
+def heated(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities, (cells, labels), from logits of draws, (draws, cells, labels), or of none."""
+    draws = logits if logits.ndim == 3 else logits[None]
+    return softmax(draws / temperature).mean(0)
 
-    Args:
-        reference: Counts, (cells, genes).
-        labels: One per cell of the reference.
-        query: Counts of other cells, the same genes.
-        n: Principal components, of the reference.
-        seed: Of the decomposition.
 
-    Returns:
-        Probabilities, (query cells, labels), and the labels in their order.
+def pooled(classifier: np.ndarray, regression: np.ndarray, weight: float) -> np.ndarray:
+    """Their weighted geometric mean, (cells, labels); `weight` is that of the classifier."""
+    logs = (np.log(np.maximum(p, TINY)) for p in (classifier, regression))
+    return softmax(sum(w * log for w, log in zip((weight, 1 - weight), logs, strict=True)))
+
+
+def mixing_weight(classifier: np.ndarray, regression: np.ndarray, codes: np.ndarray) -> float:
+    """The classifier's weight in the mixture: one half, unless one of them alone is better.
+
+    That is: the log loss of held-out cells is lower by more than two standard errors. A weight
+    fitted to them freely is no better: there are few.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-
-    train, test = _standardised(_log_shares(reference), _log_shares(query))
-    components = PCA(min(n, *train.shape), random_state=seed).fit(train)
-    if len(np.unique(labels)) < 2:
-        return np.ones((len(test), 1)), np.unique(labels)
-    model = LogisticRegression(max_iter=2000).fit(components.transform(train), np.asarray(labels))
-    return model.predict_proba(components.transform(test)), model.classes_
+    loss = lambda p: _log_loss(p, codes)
+    both = loss(pooled(classifier, regression, 0.5))
+    for weight, alone in ((1.0, classifier), (0.0, regression)):
+        gain = both - loss(alone)
+        if gain.mean() > max(2 * gain.std(ddof=1) / np.sqrt(len(gain)), 1e-9):
+            return weight
+    return 0.5
 
 
 class Landmarks:
@@ -168,43 +177,82 @@ def describe_labels(
     recipe: Recipe,
     trained: tuple[Coded, np.ndarray],
     held_out: tuple[Coded, np.ndarray],
-) -> dict[str, Any]:
-    """What a model should know of its own labels, by covariate.
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a model should know of its own labels, by covariate, and the weights of regressions.
 
     Returns:
-        "temperature"; "landmarks"; and, if enough labelled cells were held out, the scores of the
-        "classifier" and of "logistic_regression" on them: n, accuracy, macro_f1, ece.
+        "temperature"; "regression_temperature" and "weight" (the classifier's in the mixture) if
+        there are counts; "landmarks"; and, if enough labelled cells were held out, the scores of
+        each of METHODS on them. And the arrays of `Regression`, of all labelled cells.
     """
-    found = {}
+    found, arrays = {}, {}
     for name in recipe.labels:
         known = [_known(part, name) for part in (trained, held_out)]
         if not len(known[0][1]) or not recipe.encoders:
             continue
         seen, held = (_positions(network, p[0], p[1], name) for p in known)
-        n_labels = seen[1].shape[-1]
+        landmarks, codes = Landmarks.of(seen[0], known[0][2]), known[1][2]
         here: dict[str, Any] = {"temperature": 1.0}
-        landmarks = Landmarks.of(seen[0], known[0][2])
-        if len(known[1][1]) >= FEWEST:
+        told, n_labels = {}, seen[1].shape[-1]
+        if enough := len(codes) >= FEWEST:
             landmarks.distances = np.quantile(landmarks.nearest(held[0]), QUANTILES)
-            here["temperature"] = best_temperature(held[1], known[1][2])
-            p = softmax(held[1] / here["temperature"]).mean(0)
-            here |= _compared(known, p, n_labels)
-        found[name] = here | {"landmarks": landmarks.plain()}
-    return found
+            here["temperature"] = best_temperature(held[1], codes)
+            told["classifier"] = heated(held[1], here["temperature"])
+        if RNA in trained[0].cells.views:
+            final, heat, logits = _regression(known, n_labels, _batch(recipe, trained[0]))
+            arrays |= final.arrays(name)
+            here |= {"regression_temperature": heat, "weight": 0.5}
+            told["logistic_regression"] = heated(logits, heat)
+        if enough and len(told) == 2:
+            here["weight"] = mixing_weight(*told.values(), codes)
+            told = {"mixture": pooled(*told.values(), here["weight"])} | told
+        scores = {k: label_scores(p, codes) for k, p in told.items()} if enough else {}
+        found[name] = here | {"landmarks": landmarks.plain()} | scores
+    return found, arrays
 
 
-def _compared(known: Sequence[tuple], p: np.ndarray, n_labels: int) -> dict[str, Any]:
-    """Scores of the classifier and of logistic regression on held-out cells."""
+def _regression(
+    known: Sequence[tuple[Coded, np.ndarray, np.ndarray]], n_labels: int, batch: str | None
+) -> tuple[Regression, float, np.ndarray]:
+    """Of all labelled cells, its temperature, and logits of held-out cells by one of the others."""
     (data, index, codes), (held_data, held, truth) = known
-    scores = {"classifier": label_scores(p, truth)}
-    if RNA not in data.cells.views:
-        return scores
-    few = slice(None, None, -(-len(index) * data.cells.views[RNA].shape[1] // MOST_ENTRIES))
-    x, y = rows_at(data.cells.views[RNA], index[few]), rows_at(held_data.cells.views[RNA], held)
-    told, classes = logistic_regression(x, codes[few], y)
-    full = np.zeros((len(truth), n_labels))
-    full[:, classes.astype(int)] = told
-    return scores | {"logistic_regression": label_scores(full, truth)}
+    most = MOST_ENTRIES // data.cells.views[RNA].shape[1]
+    few = _some_of_each(codes, most)
+    x, y = rows_at(data.cells.views[RNA], index[few]), codes[few]
+    held_x = rows_at(held_data.cells.views[RNA], held)
+    batches = data.codes[batch].numpy()[index[few]] if batch else np.zeros(len(few), int)
+    fewer = _some_of_each(y, most // 4)
+    told, mine = out_of_fold(x[fewer], y[fewer], folds_of(batches[fewer]), n_labels)
+    heat = best_temperature(told[mine], y[fewer][mine]) if mine.any() else 1.0
+    logits = Regression.on(Components.of(x), y, n_labels).logits(held_x)
+    more = _some_of_each(truth, len(few) // 4)
+    both = sparse.vstack([x, held_x[more]], format="csr")
+    final = Regression.on(Components.of(both), np.concatenate([y, truth[more]]), n_labels)
+    return final, heat, logits
+
+
+def folds_of(batches: np.ndarray) -> np.ndarray:
+    """Folds of cells, (cells,): whole batches, unless one has nearly all cells."""
+    sizes = np.bincount(batches[batches >= 0], minlength=1)
+    if sizes.max() > LARGEST * len(batches):
+        return np.arange(len(batches)) % FOLDS
+    fold, load = np.zeros(len(sizes), int), np.zeros(FOLDS)
+    for k in np.argsort(-sizes, kind="stable"):
+        fold[k] = load.argmin()
+        load[fold[k]] += sizes[k]
+    return fold[batches]
+
+
+def _some_of_each(codes: np.ndarray, most: int) -> np.ndarray:
+    """About `most` cells, evenly spaced, and some of each label, in order."""
+    even = np.arange(0, len(codes), max(1, -(-len(codes) // max(1, most))))
+    each = [np.flatnonzero(codes == k)[:OF_EACH] for k in np.unique(codes)]
+    return np.unique(np.concatenate([even, *each])).astype(int)
+
+
+def _batch(recipe: Recipe, data: Coded) -> str | None:
+    """The first covariate of the conditions that has levels."""
+    return next((c.covariate for c in recipe.conditions if c.covariate in data.codes), None)
 
 
 def label_scores(probabilities: np.ndarray, codes: np.ndarray) -> dict[str, float]:
@@ -249,21 +297,8 @@ def _positions(
     return torch.cat(z).numpy().astype(float), torch.cat(logits, 1).numpy().astype(float)
 
 
-def _log_loss(p: np.ndarray, codes: np.ndarray) -> float:
-    """Mean cross-entropy of the true labels, smoothed, in nats."""
-    doubt, log = 1 / (len(codes) + 2), np.log(np.maximum(p, 1e-30))
+def _log_loss(p: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Cross-entropy of the true label of each cell, smoothed, in nats, (cells,)."""
+    doubt, log = 0.5 / (len(codes) + 1), np.log(np.maximum(p, TINY))
     mine = log[np.arange(len(codes)), codes]
-    return -float(((1 - doubt) * mine + doubt * log.mean(1)).mean())
-
-
-def _log_shares(counts: sparse.csr_matrix) -> np.ndarray:
-    """log(1 + counts per 10,000), dense, (cells, genes)."""
-    total = np.maximum(np.asarray(counts.sum(1), dtype=np.float64), 1.0)
-    return np.asarray(sparse.csr_matrix(counts.multiply(1e4 / total)).log1p().todense(), np.float32)
-
-
-def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both with the means and sds of `train`, cut at 10."""
-    mean, sd = train.mean(0), train.std(0)
-    sd = np.where(sd > 0, sd, 1.0)
-    return np.clip((train - mean) / sd, -10, 10), np.clip((test - mean) / sd, -10, 10)
+    return -((1 - doubt) * mine + doubt * log.mean(1))

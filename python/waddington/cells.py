@@ -233,7 +233,7 @@ class Cells:
             if unseen := [level for level in present if str(level) not in number]:
                 raise InputError(
                     f"{name!r} has levels that the model was not trained on: {listed(unseen)}. "
-                    f"It knows {listed(known, 10)}. Leave those cells out, or train with them.",
+                    f"It knows {listed(known, 10)}. Leave those cells out, or map_query() first.",
                     name,
                 )
             codes[name] = np.array([number[str(v)] for v in present], dtype=np.int64)[inverse]

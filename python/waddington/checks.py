@@ -105,7 +105,8 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     if len(levels) == 0 and name in recipe.optional and not _learns(recipe, name):
         return []
     if len(levels) == 0:
-        raise InputError(f"{name!r} is unknown for every cell", name)
+        told = f"{name!r} is unknown for every cell"
+        raise InputError(f"{told}; label some, or train a recipe without labels: scvi()", name)
     if unknown and name not in recipe.optional:
         raise InputError(
             f"{name!r} is unknown for {unknown} of {len(cells)} cells; "

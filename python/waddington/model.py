@@ -20,6 +20,7 @@ from .errors import InputError, ModelFileError
 from .network import Network
 from .parts import from_json, to_json, tuples
 from .recipe import Recipe
+from .regression import PREFIX
 
 FORMAT = 1
 """Version of the file format; a reader refuses newer ones and knows all older ones."""
@@ -31,7 +32,8 @@ class Model:
 
     Attributes:
         recipe: What the network is made of, and how it was trained.
-        weights: Arrays by the name of their parameter.
+        weights: Arrays by the name of their parameter; those of "labels." are of regressions, which
+            are no part of the network.
         features: Feature names by view.
         levels: Levels by covariate, one group for the first training and one per surgery.
         history: One row per epoch and set of cells: the objective and the value of each term.
@@ -74,7 +76,9 @@ class Model:
         for module in network.modules():
             if isinstance(module, Table) and module.covariate in new:
                 module.fill_newest()
-        return replace(wider, weights=weights_of(network))
+        grown = weights_of(network)
+        beside = {k: v for k, v in self.weights.items() if k not in grown}
+        return replace(wider, weights={**grown, **beside})
 
     def pour_into(self, network: Network) -> None:
         """Give `network` these weights wherever names and shapes agree."""
@@ -84,6 +88,7 @@ class Model:
     def summary(self) -> dict[str, str]:
         """What a person wants to know first, line by line."""
         r, record = self.recipe, self.record
+        network = [v for k, v in self.weights.items() if not k.startswith(f"{PREFIX}.")]
         sizes = " + ".join(f"{len(v)} {k}" for k, v in self.features.items())
         lines = {
             "recipe": r.name,
@@ -92,7 +97,7 @@ class Model:
                 f"{k} ({sum(map(len, v))} levels)" for k, v in self.levels.items()
             )
             or "none",
-            "parameters": f"{sum(v.size for v in self.weights.values()):,}",
+            "parameters": f"{sum(v.size for v in network):,}",
             "trained": f"{record.get('epochs', 0)} epochs on {record.get('n_cells', 0)} cells",
             "stopped": str(record.get("why", "")),
         }

@@ -36,12 +36,19 @@ def training_cells(
 def query_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     """Cells as a model needs them: its genes in its order, and the columns that it reads.
 
-    Columns that it predicts may be missing. `layer` None is the one of training.
+    Columns that it predicts may be missing, and may have levels that it does not know: those are
+    unknown labels. `layer` None is the one of training.
 
     Raises:
-        InputError: If genes, a layer or a column are missing, or a level is new.
+        InputError: If genes, a layer or a column are missing.
     """
-    return unmatched_cells(data, model, layer).match(model.features)
+    cells = unmatched_cells(data, model, layer)
+    free = [k for k in model.recipe.optional if k not in model.recipe.needed]
+    for name in set(free) & set(cells.covariates) & set(model.levels):
+        given = cells.covariates[name]
+        labels = np.where(np.isin(given, sum(model.levels[name], ())), given, "")
+        cells = replace(cells, covariates={**cells.covariates, name: labels})
+    return cells.match(model.features)
 
 
 def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:

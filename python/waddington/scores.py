@@ -84,23 +84,29 @@ def settle(network: Network, phase: int, trained: Part) -> None:
 
 
 @torch.no_grad()
-def report(network: Network, recipe: Recipe, trained: Part, held_out: Part) -> dict[str, Any]:
-    """Held-out score beside the trivial model's, and how many latent dimensions are in use."""
+def report(
+    network: Network, recipe: Recipe, trained: Part, held_out: Part
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Held-out score beside the trivial model's, and how many latent dimensions are in use.
+
+    Then there are the weights of what a model knows of labels beside its network.
+    """
     found: dict[str, Any] = {}
+    beside: dict[str, np.ndarray] = {}
     data, held = held_out
     network.eval()
     if len(recipe.encoders) and all(hasattr(e, "stack") for e in recipe.encoders):
         z = [network.encode(m).loc for m in minibatches(data, {}, 512, held)]
         found["active_units"] = int((torch.cat(z).var(0) > ACTIVE).sum()) if z else None
     if recipe.labels:
-        found["labels"] = describe_labels(network, recipe, trained, held_out)
+        found["labels"], beside = describe_labels(network, recipe, trained, held_out)
     views = [d.view for d in recipe.decoders if _scored(recipe, d, data.cells)]
     if len(recipe.encoders) and len(held) and views:
         values = evaluate(network, recipe, data, held)
         found["held_out_nll"] = sum(values[f"nll {v}"] for v in views)
         trivial = _trivial(recipe, trained, held_out)
         found["trivial_nll"] = sum(trivial[v] for v in views)
-    return found
+    return found, beside
 
 
 def lends(data: Coded, train: np.ndarray, levels: Levels) -> dict[str, Any]:

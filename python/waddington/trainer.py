@@ -134,7 +134,7 @@ class Trainer:
         now = weights_of(self.network)
         load_weights(network, self._best)
         with self._computing():
-            found = report(
+            found, beside = report(
                 network, self.recipe, (self.data, self.train), (self.held_data, self.held)
             )
         load_weights(self.network, now)
@@ -146,7 +146,12 @@ class Trainer:
             **lends(self.data, self.train, self.levels), "versions": _versions(),
         }  # fmt: skip
         return Model(
-            self.recipe, dict(self._best), self.features, self.levels, tuple(self.history), record
+            self.recipe,
+            {**self._best, **beside},
+            self.features,
+            self.levels,
+            tuple(self.history),
+            record,
         )
 
     def _computing(self) -> ExitStack:

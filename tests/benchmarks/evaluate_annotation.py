@@ -1,15 +1,26 @@
 """Labels of a chemistry that was left out, of a type that was never seen, and of other cells.
 
-    python tests/benchmarks/evaluate_annotation.py [--task TASK] [--seed 0] [--set n_latent=20]
+    python tests/benchmarks/evaluate_annotation.py [--task TASK] [--seeds 0 1 2] [--set n_latent=20]
 
 chemistries: PBMCs of three 10x chemistries; each in turn has its labels hidden (its cells are
-    trained on) or its cells left out and mapped. Logistic regression on 50 principal components
-    is beside it, and the mean of both. Macro F1 / calibration error, means over seeds 0 to 2
-    (wanted: above logistic regression, 0.821, and below 0.03): scanvi 0.798 / 0.036, single runs
-    0.73 to 0.84; the mean with logistic regression 0.844 / 0.036.
-types: one type at a time is left out of training; how well novelty and probability find it.
-pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped.
-genes: accuracy on the left-out chemistry if a share of the genes is missing from the query.
+    trained on). Logistic regression on 50 principal components is beside it, and the two that
+    label() mixes. Macro F1 / calibration error, means over seeds 0 to 2 (wanted: above logistic
+    regression, and below 0.03): label() 0.845 / 0.029, its classifier alone 0.812 / 0.034, its
+    regression alone, calibrated, 0.825 / 0.031, logistic regression 0.821 / 0.048. Tried without
+    gain: an arithmetic mean (not sure enough), weights of the two or a temperature of the mixture
+    fitted to the few held-out cells, z-scores within batches for the regression. ece_right is the
+    calibration error that the same probabilities would have if they were right: 0.026 of label(),
+    with so few cells.
+types: one type at a time is left out of training; how well novelty and probability find it. Means
+    over nine types, seed 0: area under the ROC curve 0.81 of novelty, 0.72 of probability; 21 % of
+    unseen cells and 2 % of others are called unknown. B cells and CD14+ monocytes are found
+    (0.98, 0.94); CD4 T cells are not (0.51), since CD8 T cells are known and near.
+pbmc4k: pbmc3k is the reference, pbmc4k a query of five coarse types, mapped. Macro F1 / calibration
+    error, seed 0: label() 0.746 / 0.187, neighbours in the latent space 0.751, logistic regression
+    0.752 / 0.191. All are too sure: with one labelled batch, nothing tells how a new one differs.
+genes: the left-out chemistry mapped, some genes missing. Accuracy of label(), seed 0, of cells of
+    3pv1, 3pv2 and 5p: 0.92, 0.94, 0.97 with all genes, 0.91, 0.93, 0.96 without a fifth of them,
+    0.88, 0.87, 0.94 without two fifths, where it is not sure enough.
 """
 
 from __future__ import annotations
@@ -26,16 +37,23 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
 import waddington as wd
-from waddington.annotation import calibration_error, logistic_regression, macro_f1
+from waddington.annotation import calibration_error, macro_f1
 from waddington.cells import Cells
 from waddington.genes import variable_genes
 from waddington.parts import replace
+from waddington.regression import logistic_regression
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 COARSE = {
     "Naive CD4 T": "T_CD4", "Memory CD4 T": "T_CD4", "CD8 T": "T_CD8", "B": "B", "NK": "NK",
     "CD14+ Mono": "MNP", "FCGR3A+ Mono": "MNP", "DC": "MNP",
 }  # fmt: skip
+HOW = {
+    "label()": {},
+    "its classifier alone": {"method": "classifier"},
+    "its regression alone": {"method": "logistic_regression"},
+    "label(), not calibrated": {"calibrated": False},
+}
 
 
 def scores(said, probabilities, levels, truth):
@@ -46,20 +64,20 @@ def scores(said, probabilities, levels, truth):
         "accuracy": (said == truth).mean(),
         "macro_f1": macro_f1(truth, said),
         "ece": calibration_error(probabilities, codes),
+        "ece_right": np.mean([calibration_error(probabilities, c) for c in drawn(probabilities)]),
         "confidence": probabilities.max(1).mean(),
     }
+
+
+def drawn(probabilities, n=20):
+    """Codes of labels that cells would have if probabilities were right, (n, cells)."""
+    u = np.random.default_rng(0).random((n, len(probabilities), 1))
+    return np.minimum((u > probabilities.cumsum(1)).sum(2), probabilities.shape[1] - 1)
 
 
 def show(name, row):
     """One line of the table."""
     print(f"{name:52s}" + "  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
-
-
-def aligned(p, classes, levels):
-    """Probabilities of `classes` in columns of `levels`."""
-    wide = np.zeros((len(p), len(levels)))
-    wide[:, [levels.index(k) for k in classes]] = p
-    return wide
 
 
 def chemistries():
@@ -97,19 +115,17 @@ def left_out_chemistry(seed, options):
         start = time.perf_counter()
         model = wd.train(hide(cells, out), recipe(options), seed=seed, threads=1, verbose=False)
         took = time.perf_counter() - start
-        for how, choice in {"scanvi": {}, "scanvi, not calibrated": {"calibrated": False}}.items():
+        for how, choice in HOW.items():
             found = wd.label(model, cells.take(np.flatnonzero(out)), **choice)
             row = scores(found.label, found.probabilities, found.levels, types[out])
             show(f"{name} left out: {how}", row | {"seconds": took})
             rows.setdefault(how, []).append(row)
-            if not choice:
-                mixed = (found.probabilities + aligned(p, classes, found.levels)) / 2
-                said = np.array(found.levels)[mixed.argmax(1)]
-                row = scores(said, mixed, found.levels, types[out])
-                show(f"{name} left out: mean of both", row)
-                rows.setdefault("mean of both", []).append(row)
-    for how, three in rows.items():
-        show(f"mean of three: {how}", {k: np.mean([r[k] for r in three]) for k in three[0]})
+    means = {
+        how: {k: np.mean([r[k] for r in three]) for k in three[0]} for how, three in rows.items()
+    }
+    for how, row in means.items():
+        show(f"seed {seed}, mean of three: {how}", row)
+    return means
 
 
 def unseen_types(seed, options):
@@ -208,10 +224,14 @@ TASKS = {
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=TASKS, default="chemistries")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--set", nargs="*", default=[], help="options of scanvi(), as n_latent=10")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     number = lambda v: v if not v.replace(".", "").isdigit() else float(v) if "." in v else int(v)
     pairs = (item.split("=") for item in given.set)
-    TASKS[given.task](given.seed, {k: {"True": True}.get(v, number(v)) for k, v in pairs})
+    options = {k: {"True": True}.get(v, number(v)) for k, v in pairs}
+    found = [TASKS[given.task](seed, options) or {} for seed in given.seeds]
+    for how in found[0] if len(found) > 1 else ():
+        means = {k: np.mean([rows[how][k] for rows in found]) for k in found[0][how]}
+        show(f"mean over seeds: {how}", means)

@@ -7,6 +7,13 @@ null: B cells of eight control donors are split at random, cell by cell and then
     cells, and by the two donor-level tests.
 power: a tenth of the simulated genes change by one log2 unit: average precision, realised FDR and
     the slope of estimated on true changes.
+
+Null, 20 splits of 1,306 B cells: neither mode of the model calls a gene in any split, nor does the
+donor-level test of the model; pseudobulk calls one in 1 of 20 splits by cells and in none by
+donors; t-tests over cells, none by cells, but 1.1 % of the genes and some in every split by donors.
+Power, of 50 genes that differ: "change" has average precision 1.00, calls 35, none wrongly;
+"vanilla", which asks for any difference, has 1.00 and calls 59, of which 15 % are wrong: for calls,
+take "change". The slope is 0.81: changes are shrunk.
 """
 
 from __future__ import annotations

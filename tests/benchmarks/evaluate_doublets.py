@@ -5,6 +5,10 @@
 Average precision and area under the ROC curve of find_doublets(), of library size, of genes
 detected, of the share of simulated doublets among neighbours in 30 principal components, and of
 gradient boosting on 30 components and the library. Cells without a hashtag are left out of scores.
+
+Average precision, mean of 3 seeds (wanted: above 0.37): find_doublets() 0.417 ± 0.009, simulated
+neighbours 0.381, gradient boosting 0.356, genes detected 0.180, library size 0.165. Of the 224
+cells that it calls, 87 are among the 216 doublets: doublets of one cell line look like large cells.
 """
 
 from __future__ import annotations

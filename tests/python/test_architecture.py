@@ -21,9 +21,9 @@ PACKAGE = ROOT / "python" / "waddington"
 ROOMS = (
     "errors genes communities parts contracts trace schedules optim stream files cells "
     "minibatches conditions kernels layers scales latents libraries likelihoods coders effects "
-    "fusions terms cluster_terms opponents recipe network players whole_step devices annotation "
-    "scores confounding checks model distributed trainer checkpoint readers recipes fit metrics "
-    "integration verbs keras simulate datasets bridge keras_bridge words __main__"
+    "fusions terms cluster_terms opponents recipe network players whole_step devices regression "
+    "annotation scores confounding checks model distributed trainer checkpoint readers recipes fit "
+    "metrics integration verbs keras simulate datasets bridge keras_bridge words __main__"
 ).split()
 FILE_LINES, CODE_LINES, FUNCTION_LINES = 500, 300, 40
 IMPORT_SECONDS = 0.3

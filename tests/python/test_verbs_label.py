@@ -11,8 +11,11 @@ from waddington.annotation import (
     Landmarks,
     best_temperature,
     calibration_error,
-    logistic_regression,
+    folds_of,
+    heated,
     macro_f1,
+    mixing_weight,
+    pooled,
     softmax,
 )
 from waddington.parts import replace
@@ -59,7 +62,7 @@ def test_thresholds_do_what_they_say(world):
 
 def test_logistic_regression_stands_beside(world):
     scores = world[3].scores
-    assert set(scores) == {"classifier", "logistic_regression"}
+    assert set(scores) == {"mixture", "classifier", "logistic_regression"}
     for s in scores.values():
         assert s["n"] >= 50 and s["accuracy"] > 0.9 and s["ece"] < 0.15
 
@@ -69,6 +72,16 @@ def test_what_a_model_knows_of_labels_is_stored_with_it(world):
     again = wd.label(wd.Model.from_bytes(model.to_bytes()), unlabelled(cells))
     np.testing.assert_array_equal(again.probabilities, said.probabilities)
     np.testing.assert_array_equal(again.novelty, said.novelty)
+
+
+def test_the_regression_is_no_part_of_the_network(world):
+    model = world[2]
+    n = sum(p.numel() for p in model.network.state_dict().values())
+    assert model.summary()["parameters"] == f"{n:,}"
+    wider = model.expand(batch=("new",))
+    for k in ("weight", "bias", "loc", "top", "share"):
+        key = f"labels.cell_type.{k}"
+        np.testing.assert_array_equal(wider.weights[key], model.weights[key])
 
 
 def test_a_column_that_is_not_predicted_is_refused(world):
@@ -90,6 +103,13 @@ def test_the_temperature_of_shouting_logits_is_found():
 def test_few_cells_all_right_are_no_certainty():
     logits = np.eye(3)[np.zeros(30, int)] * 2
     assert softmax(logits / best_temperature(logits, np.zeros(30, int))).max() < 0.99
+
+
+def test_probabilities_are_means_over_draws():
+    logits = np.log([[[3.0, 1.0]], [[1.0, 1.0]]])
+    np.testing.assert_allclose(heated(logits, 1.0), [[0.625, 0.375]])
+    np.testing.assert_allclose(heated(logits[0], 0.5), [[0.9, 0.1]])
+    assert heated(np.zeros((0, 3)), 1.0).shape == (0, 3)
 
 
 def test_calibration_error_of_four_cells():
@@ -115,8 +135,62 @@ def test_landmarks_measure_in_units_of_the_spread():
     np.testing.assert_allclose(again.novelty(z), found.novelty(z), atol=1e-4)
 
 
-def test_logistic_regression_knows_what_it_was_told():
-    cells = simulate.counts(400, 50, n_types=3, n_batches=1, seed=5).cells
-    x, y = cells.views["rna"], cells.covariates["cell_type"]
-    p, classes = logistic_regression(x[:300], y[:300], x[300:])
-    assert (classes[p.argmax(1)] == y[300:]).mean() > 0.95
+def test_the_mixture_is_the_geometric_mean_of_both(world):
+    cells, _, model, _ = world
+    assert model.record["labels"]["cell_type"]["weight"] == 0.5
+    one, other, both = (
+        wd.label(model, unlabelled(cells), method=k).probabilities
+        for k in ("classifier", "logistic_regression", "mixture")
+    )
+    want = np.sqrt(one * other)
+    np.testing.assert_allclose(both, want / want.sum(1, keepdims=True), rtol=1e-4, atol=1e-9)
+    with pytest.raises(wd.InputError, match=r"method must be .*got 'both'"):
+        wd.label(model, cells, method="both")
+
+
+def test_a_model_from_before_the_regression_has_its_classifier(world):
+    cells, _, model, _ = world
+    old = replace(model, weights={k: v for k, v in model.weights.items() if "labels." not in k})
+    want = wd.label(model, unlabelled(cells), method="classifier").probabilities
+    np.testing.assert_allclose(wd.label(old, unlabelled(cells)).probabilities, want, rtol=1e-5)
+
+
+def test_a_mapped_query_with_fewer_genes_keeps_the_regression(world):
+    cells, old, model, _ = world
+    some = replace(
+        unlabelled(cells),
+        views={"rna": cells.views["rna"][:, :48]},
+        features={"rna": cells.features["rna"][:48]},
+        covariates={"batch": np.full(len(cells), "new")},
+    )
+    mapped = wd.map_query(model, some, epochs=1)
+    said = wd.label(mapped.query, some, method="logistic_regression")
+    assert (said.label == cells.covariates["cell_type"])[old].mean() > 0.9
+    assert "labels.cell_type.weight" in mapped.model.weights
+
+
+def test_labels_of_the_query_are_not_read(world):
+    cells, _, model, said = world  # cells of type4 among them, which the model does not know
+    mine = {**cells.covariates, "cell_type": np.full(len(cells), "mine")}
+    for given in (cells, replace(cells, covariates=mine)):
+        np.testing.assert_array_equal(wd.label(model, given).probabilities, said.probabilities)
+
+
+def test_one_that_is_much_worse_gets_no_weight():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, 300)
+    good, flat = np.full((300, 3), 0.05), np.full((300, 3), 1 / 3)
+    good[np.arange(300), codes] = 0.9
+    assert mixing_weight(good, flat, codes) == 1.0
+    assert mixing_weight(flat, good, codes) == 0.0
+    assert mixing_weight(good, good, codes) == 0.5
+    np.testing.assert_allclose(pooled(good, flat, 1.0), good)
+
+
+def test_folds_are_batches_unless_one_has_nearly_all_cells():
+    batches = np.repeat(np.arange(7), [50, 40, 30, 20, 10, 5, 5])
+    folds = folds_of(batches)
+    assert set(folds) == set(range(5))
+    assert all(len(set(folds[batches == k])) == 1 for k in range(7))
+    lonely = folds_of(np.repeat([0, 1], [90, 10]))
+    assert set(lonely[:10]) == set(range(5))

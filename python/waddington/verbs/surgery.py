@@ -14,6 +14,7 @@ from ..errors import InputError, listed
 from ..genes import identifier_kind
 from ..layers import SparseLinear
 from ..model import Model
+from ..regression import Regression, regressions_of
 from .sample import sample
 
 FEW = 0.8
@@ -126,6 +127,8 @@ def restrict(model: Model, genes: Sequence[str], view: str = RNA) -> Model:
     for key in weights:
         if key.startswith(f"decoders.{view}.head.") and not key.endswith((".loc", ".scale")):
             weights[key] = np.take(weights[key], keep, int(".blocks." in key))
+    for covariate in regressions_of(weights) if view == RNA else ():
+        weights |= Regression.among(weights, covariate).narrowed(keep).arrays(covariate)
     features = {**model.features, view: tuple(genes)}
     return replace(model, weights=weights, features=features)
 
