@@ -66,7 +66,9 @@
 #'   \code{shifts}, what these add; and \code{sd}, standard deviations of the
 #'   predicted mean change of the log of a gene's share of the library (of the
 #'   values, of a model of real numbers) by what is uncertain:
-#'   \code{measured}, \code{posterior} (with \code{n_draws}),
+#'   \code{measured} (the noise of the measured responses, how far away their
+#'   types are, and how much of a response is special to its type, judged by
+#'   leaving each measured type out), \code{posterior} (with \code{n_draws}),
 #'   \code{ensemble} (with several models) and \code{total}.
 #'
 #' @details

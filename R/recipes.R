@@ -435,9 +435,9 @@ wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
 #' Layers, sizes, dropout, learning rate, batch size, patience and epochs are
 #' those of the authors' code and tutorials; so is beta, on this package's
 #' scale, since 0.5 * squared error is the negative log likelihood of unit
-#' variance. It differs in one thing: training stops by held-out
-#' reconstruction, and not by the whole objective, which ends it early and
-#' costs much of the accuracy.
+#' variance. As there, the last state is kept and not the best one. It differs
+#' in one thing: training stops by held-out reconstruction, and not by the
+#' whole objective, which ends it early and costs much of the accuracy.
 #'
 #' @param n_latent Dimensions of z.
 #' @param hidden Units of the encoder's hidden layers, with leaky ReLU and

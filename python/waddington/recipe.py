@@ -19,17 +19,19 @@ FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
 
 @part
 class EarlyStopping:
-    """Stop after `patience` epochs without a better held-out score; keep the best state.
+    """Stop after `patience` epochs without a better held-out score.
 
     Attributes:
         patience: Epochs to wait.
         metric: "objective" (the terms at final weights), or the name of a term, as "nll rna".
         min_delta: A smaller gain is none.
+        restore: Go back to the best state; else the last is kept.
     """
 
     patience: int = 30
     metric: str = "objective"
     min_delta: float = 0.0
+    restore: bool = True
 
     def check(self) -> None:
         if self.patience < 1:

@@ -140,7 +140,7 @@ class Trainer:
         load_weights(self.network, now)
         record = {
             "seed": self.seed, "threads": self.threads, "device": str(self.device),
-            "precision": self.precision, "epochs": self.epoch, "best_epoch": self.best_epoch,
+            "precision": self.precision, "epochs": self.epoch, "best_epoch": self._kept,
             "updates": self.step, "why": self.why, "n_cells": len(self.train),
             "n_held_out": len(self.held), "warnings": list(self.warnings), **found,
             **lends(self.data, self.train, self.levels), "versions": _versions(),
@@ -153,6 +153,12 @@ class Trainer:
             tuple(self.history),
             record,
         )
+
+    @property
+    def _kept(self) -> int:
+        """The epoch whose weights the model has."""
+        stop = self.recipe.phases[-1].stop
+        return self.best_epoch if stop is None or stop.restore else self.epoch
 
     def _computing(self) -> ExitStack:
         stack = ExitStack()
@@ -327,17 +333,16 @@ class Trainer:
         self._keep(row[phase.stop.metric if phase.stop else "objective"] or 0.0, phase)
 
     def _keep(self, score: float, phase: Phase) -> None:
-        """Note a score, and the weights if it is the best, or if there is nothing to tell by."""
+        """Note a score, and the weights if it is the best, or if the last are to be kept."""
         self.score = score if self.recipe.terms else None
         self._scores = (*self._scores, score)
         least = phase.stop.min_delta if phase.stop else 0.0
-        if (
-            score < self._best_score - least
-            or not self.recipe.terms
-            or self._best_score == math.inf
-        ):
-            self._best, self._best_score = weights_of(self.network), score
-            self.best_epoch = self.epoch
+        blind = not self.recipe.terms or self._best_score == math.inf
+        better = blind or score < self._best_score - least
+        if better:
+            self._best_score, self.best_epoch = score, self.epoch
+        if better or (phase.stop and not phase.stop.restore):
+            self._best = weights_of(self.network)
 
     def _rate(self, phase: Phase) -> float:
         if self.learning_rate is not None:

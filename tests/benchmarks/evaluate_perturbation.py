@@ -2,10 +2,9 @@
 
     python tests/benchmarks/evaluate_perturbation.py kang       # 3,853 cells, four types left out
     python tests/benchmarks/evaluate_perturbation.py donors     # two donors, all five types
-    python tests/benchmarks/evaluate_perturbation.py norman     # five double perturbations
     python tests/benchmarks/evaluate_perturbation.py kang --recipe scgen --set epochs=65
     python tests/benchmarks/evaluate_perturbation.py donors --updates 0 \\
-        --recipe vae scgen scgen_log trvae cvae cpa             # one table of systems
+        --recipe vae scgen scgen_log trvae cvae cpa wgan        # one table of systems
 
 Each type is left out in turn: a model is trained without its stimulated cells, which are then
 predicted. Rows are means over the types left out; `--types` prints each, `--only` takes some.
@@ -36,24 +35,22 @@ from waddington import recipes, simulate
 from waddington.cells import Cells
 from waddington.parts import replace
 from waddington.verbs import responses
-from waddington.verbs.evaluate_perturbation import PREDICTED
+from waddington.verbs.evaluate_perturbation import PREDICTED, most_changed
+from waddington.verbs.logs import dense, log_values
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = {
     "kang": "kang_pbmc_ifnb_3853x4805.h5ad",
     "donors": "kang_pbmc_ifnb_2donors_1556x1267.h5ad",
-    "norman": "perturbation_combinatorial_norman19_k562_3375x500.h5ad",
 }
 LEFT_OUT = {
     "kang": ("CD14+ Monocytes", "CD4 T cells", "B cells", "NK cells"),
     "donors": ("B cells", "CD14+ Monocytes", "CD4 T cells", "CD8 T cells", "FCGR3A+ Monocytes"),
-    "norman": (
-        "MAP2K3+MAP2K6", "KLF1+MAP2K6", "KLF1+TGFBR2", "MAPK1+TGFBR2", "MAP2K3+SLC38A2"
-    ),
-}  # fmt: skip
+}
 ABOUT = {"condition": "condition", "source": "control", "target": "stimulated"}
 COLUMNS = ("r2_change", "r2_change_top", "r_change", "r_change_top", "direction_top",
            "r2_variance", "energy")  # fmt: skip
+INSIDE = ("inside", "inside_top")
 RECIPES: dict[str, Callable[..., Any]] = {
     "vae": lambda **o: recipes.vae(20, learning_rate=2e-3, **o),
     "scgen": lambda **o: recipes.scgen(likelihood="nb", **o),
@@ -61,6 +58,7 @@ RECIPES: dict[str, Callable[..., Any]] = {
     "cvae": lambda **o: recipes.cvae(n_latent=20, **o),
     "cpa": lambda **o: recipes.cpa(**o),
     "trvae": lambda **o: recipes.trvae(n_latent=20, **o),
+    "wgan": lambda **o: recipes.wgan(**o),
 }
 BASELINE = "control + mean shift"
 TARGETS = {"r2_change": 0.70, "r2_change_top": 0.82, "energy": 3.5}
@@ -72,16 +70,15 @@ def load(name: str, logs: bool) -> Cells:
     import anndata
 
     adata = anndata.read_h5ad(DATA / FILES[name])
-    columns = ["perturbation"] if name == "norman" else ["condition", "cell_type"]
     adata.X = sparse.csr_matrix(adata.X).astype(np.float32)
-    cells = Cells.from_anndata(adata, categorical=columns)
+    cells = Cells.from_anndata(adata, categorical=["condition", "cell_type"])
     return simulate.log_normalised(cells) if logs else cells
 
 
 def train(cells: Cells, recipe: Any, updates: int | None, seed: int) -> Any:
-    """A model of few updates, if so many are given; the recipe's own training otherwise."""
+    """A model of few updates, if so many are given; else, or as a GAN, as the recipe says."""
     phase = recipe.phases[-1]
-    if updates:
+    if updates and phase.stop:
         stop = replace(phase.stop, patience=25)
         phase = replace(phase, epochs=None, updates=updates, batch_size=128, stop=stop)
     start = time.perf_counter()
@@ -110,6 +107,8 @@ def own_ways(recipe: Any) -> dict[str, tuple[str | None, dict[str, Any]]]:
     """The way of a system itself, and the default, by row."""
     able = "condition" in recipe.covariates
     draw = bool(getattr(recipe.head("rna"), "counts", False))
+    if not recipe.encoders:
+        return {"inversion, shift": (None, {"method": "inversion", "draw": draw})}
     own = {"method": "condition" if able else "shift", "draw": draw}
     told = "other level" if able else "latent shift"
     return {f"{told}{', drawn' if draw else ''}": (None, own), "transfer (default)": (None, {})}
@@ -130,12 +129,16 @@ def ways(counts: bool) -> dict[str, tuple[str | None, dict[str, Any]]]:
     return found
 
 
-def one_type(cells: Cells, kind: str, recipe: Any, args: argparse.Namespace) -> Table:
-    """All rows for one type left out."""
+def held_out(cells: Cells, kind: str) -> np.ndarray:
+    """Which cells are left out with a type, (cells,)."""
     told = cells.covariates
-    held = (told["cell_type"] == kind) & (told["condition"] == ABOUT["target"])
-    seen = cells.take(np.flatnonzero(~held))
-    models = [train(seen, recipe, args.updates, args.seed + i) for i in range(args.models)]
+    return (told["cell_type"] == kind) & (told["condition"] == ABOUT["target"])
+
+
+def one_type(cells: Cells, kind: str, recipe: Any, args: argparse.Namespace, seed: int) -> Table:
+    """All rows for one type left out."""
+    seen = cells.take(np.flatnonzero(~held_out(cells, kind)))
+    models = [train(seen, recipe, args.updates, seed + i) for i in range(args.models)]
     counts = getattr(recipe.head("rna"), "counts", False)
     able = "condition" in recipe.covariates
     rows = ways(counts) | ({"decoded": (None, {"method": "condition"})} if able else {})
@@ -155,36 +158,23 @@ def scored(
     told = {**ABOUT, "cell_type": "cell_type", "of": kind}
     made = wd.predict_perturbation(models, cells, **told, **options)
     found = wd.evaluate_perturbation(made, cells, n_splits=args.splits)
-    return found.pop(PREDICTED), found
+    sure = inside(made, cells, held_out(cells, kind)) if made.sd else {}
+    return found.pop(PREDICTED) | sure, found
 
 
-def one_pair(cells: Cells, pair: str, model: Any, args: argparse.Namespace) -> Table:
-    """All rows for one double perturbation left out; controls of one half teach the change too."""
-    state = cells.covariates["perturbation"]
-    seen = cells.take(np.flatnonzero(~np.isin(state, LEFT_OUT["norman"])))
-    control = np.flatnonzero(seen.covariates["perturbation"] == "control")
-    table = {}
-    ways = {
-        "transfer (default)": {},
-        "measured responses alone": {"trust": 0.0},
-        "model alone": {"trust": 1.0},
-    }
-    if model.recipe.name == "cpa":
-        ways["decoded, drawn"] = {"method": "condition", "draw": True}
-    for name, options in ways.items():
-        ask = lambda data, options=options: wd.predict_perturbation(
-            model, data, "perturbation", "control", pair, **options
-        )
-
-        def again(half: np.ndarray, ask: Callable[..., Any] = ask) -> Any:
-            gone = np.delete(control, half)
-            return ask(seen.take(np.delete(np.arange(len(seen)), gone)))
-
-        found = wd.evaluate_perturbation(
-            ask(seen), cells, n_top=50, n_splits=args.splits, again=again
-        )
-        table[name] = found.pop(PREDICTED)
-    return table | found
+def inside(made: Any, cells: Cells, held: np.ndarray) -> dict[str, float]:
+    """Shares of genes, all and top ones, whose observed change is within 2 sd of the predicted."""
+    x = cells.views["rna"]
+    profiles = responses.Profiles(x, made.counts, np.flatnonzero(~held))
+    after, noise = profiles.of(np.flatnonzero(held))
+    told = made.cells.astype(float)
+    if made.counts:
+        share = told / np.maximum(told.sum(1, keepdims=True), 1)
+        told = np.log(share.mean(0) + profiles.floor)[None]
+    near = np.abs(told.mean(0) - after) <= 2 * np.sqrt(made.sd["total"] ** 2 + noise)
+    logs = log_values(x, made.counts)
+    top = most_changed(dense(logs[held]), dense(logs[made.index]), 100)
+    return dict(zip(INSIDE, (float(near.mean()), float(near[top].mean())), strict=True))
 
 
 def show(title: str, table: dict[str, dict[str, float]]) -> None:
@@ -194,37 +184,51 @@ def show(title: str, table: dict[str, dict[str, float]]) -> None:
         print(f"{name:36s}" + "".join(f"{row[k]:15.3f}" for k in COLUMNS))
 
 
-def verdict(tables: dict[str, Table]) -> None:
+def verdict(runs: list[dict[str, Table]]) -> None:
     """Whether the default reaches the targets, and where it is below the mean shift."""
-    best = {k: t["transfer (default)"] for k, t in tables.items()}
+    best = "transfer (default)"
     print("\ntargets: " + ", ".join(f"{k} {v:g}" for k, v in TARGETS.items()))
     for key, aim in TARGETS.items():
-        mean = np.mean([row[key] for row in best.values()])
         sign = -1 if key == "energy" else 1
-        below = [k for k, t in tables.items() if sign * (best[k][key] - t[BASELINE][key]) < 0]
-        reached = "reached" if sign * (mean - aim) >= 0 else "MISSED"
-        print(f"{key}: {mean:.3f}, {reached}; below {BASELINE}: {', '.join(below) or 'no type'}")
+        value = np.array([[t[best][key] for t in run.values()] for run in runs])
+        gain = {k: [sign * (r[k][best][key] - r[k][BASELINE][key]) for r in runs] for k in runs[0]}
+        below = [f"{k} ({plus_minus(v)})" for k, v in gain.items() if np.mean(v) < 0]
+        reached = "reached" if sign * (value.mean() - aim) >= 0 else "MISSED"
+        told = f"{plus_minus(value.mean(1))}, {reached}"
+        print(f"{key}: {told}; below {BASELINE}: {', '.join(below) or 'no type'}")
+    told = {k: np.mean([[t[best][k] for t in run.values()] for run in runs], 0) for k in INSIDE}
+    for name, k in zip(("all genes", "top genes"), INSIDE, strict=True):
+        each = ", ".join(f"{kind} {v:.2f}" for kind, v in zip(runs[0], told[k], strict=True))
+        print(f"observed change within 2 sd, {name}: {told[k].mean():.3f} ({each})")
+
+
+def plus_minus(values: Any) -> str:
+    """Mean of runs and, if there are several, its standard error."""
+    values = np.asarray(values, dtype=float)
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{values.mean():.3f} +- {values.std(ddof=1) / len(values) ** 0.5:.3f}"
 
 
 def recipe_of(name: str, args: argparse.Namespace) -> Any:
     """The recipe of that name with the options of the command line."""
     options = {k: eval(v) for k, v in (pair.split("=", 1) for pair in args.set)}
     if name == "cpa":
-        one = args.data == "norman"
-        told = {"perturbation": "perturbation"} if one else {"covariates": ("cell_type",)}
-        options = told | options
+        options = {"covariates": ("cell_type",)} | options
     return RECIPES[name](**options)
 
 
-def tables_of(name: str, args: argparse.Namespace) -> dict[str, Table]:
-    """All rows of one system, by what is left out."""
+def runs_of(name: str, args: argparse.Namespace) -> list[dict[str, Table]]:
+    """All rows of one system, by seed and by what is left out."""
     cells, recipe = load(args.data, name == "scgen_log"), recipe_of(name, args)
+    seeds = range(args.seed, args.seed + args.seeds)
     kinds = args.only or LEFT_OUT[args.data]
-    if args.data != "norman":
-        return {k: one_type(cells, k, recipe, args) for k in kinds}
-    seen = np.flatnonzero(~np.isin(cells.covariates["perturbation"], LEFT_OUT["norman"]))
-    model = train(cells.take(seen), recipe, args.updates, args.seed)
-    return {k: one_pair(cells, k, model, args) for k in kinds}
+    return [{k: one_type(cells, k, recipe, args, seed) for k in kinds} for seed in seeds]
+
+
+def over_seeds(runs: list[dict[str, Table]]) -> dict[str, Table]:
+    """Means over seeds, by what is left out."""
+    return {k: mean_of({str(i): run[k] for i, run in enumerate(runs)}) for k in runs[0]}
 
 
 def joined(every: dict[str, dict[str, Table]]) -> dict[str, Table]:
@@ -246,7 +250,7 @@ def mean_of(tables: dict[str, Table]) -> Table:
     """Means over what was left out."""
     rows = next(iter(tables.values()))
     mean = lambda name, k: float(np.mean([t[name].get(k, np.nan) for t in tables.values()]))
-    return {name: {k: mean(name, k) for k in COLUMNS} for name in rows}
+    return {name: {k: mean(name, k) for k in COLUMNS + INSIDE} for name in rows}
 
 
 def main() -> None:
@@ -258,20 +262,22 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=1500, help="0: as the recipe says")
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="means over so many, from --seed on")
     parser.add_argument("--models", type=int, default=1, help="more: also their ensemble")
     parser.add_argument("--types", action="store_true", help="also print each type")
     parser.add_argument("--only", nargs="*", metavar="TYPE", help="leave out these only")
     args = parser.parse_args()
     if not (DATA / FILES[args.data]).is_file():
         sys.exit(f"needs {FILES[args.data]} in {DATA}")
-    every = {name: tables_of(name, args) for name in args.recipe}
-    tables = next(iter(every.values())) if len(every) == 1 else joined(every)
+    every = {name: runs_of(name, args) for name in args.recipe}
+    means = {name: over_seeds(runs) for name, runs in every.items()}
+    tables = next(iter(means.values())) if len(means) == 1 else joined(means)
     for kind in tables if args.types else ():
         show(f"{kind} left out", tables[kind])
     title = f"{args.data}, {', '.join(args.recipe)}: mean over {len(tables)} left out"
     show(title, mean_of(tables))
-    if args.data != "norman" and len(every) == 1:
-        verdict(tables)
+    if len(every) == 1 and args.recipe != ["wgan"]:
+        verdict(every[args.recipe[0]])
 
 
 if __name__ == "__main__":

@@ -94,6 +94,38 @@ def test_noisy_types_count_less():
     assert weights[0] > 0.9
 
 
+def told_apart(share, n=7, genes=400, seed=5):
+    """Types on a line that respond alike but for a share of each response that is their own."""
+    rng = np.random.default_rng(seed)
+    base = np.linspace(0, 1, n)[:, None] * np.ones(genes)
+    noise = np.full((n, genes), 0.01)
+    common = rng.gamma(1, 1, genes) * (1 + share * rng.normal(size=(n, genes)))
+    return base, common + 0.1 * rng.normal(size=(n, genes)), noise
+
+
+def test_what_is_special_of_types_is_found_by_leaving_each_out():
+    assert responses.special(*told_apart(0.0)) < 0.05
+    few, many = (responses.special(*told_apart(share)) for share in (0.2, 0.5))
+    assert 0.05 < few < many < 0.6
+    base, change, noise = told_apart(0.5)
+    assert responses.special(base[:1], change[:1], noise[:1]) == 0.0
+
+
+def test_the_sd_of_strong_responses_holds_only_with_what_is_special():
+    held, inside = 3, {True: [], False: []}
+    for seed in range(5):
+        base, change, noise = told_apart(0.5, seed=seed)
+        seen = [np.delete(x, held, 0) for x in (base, change, noise)]
+        weights, novelty = kriging_weights(seen[0], base[held], *seen[1:])
+        told, error, away = responses._told(weights, novelty, *seen[1:])
+        own = (responses.special(*seen) * told) ** 2
+        off, strong = (told - change[held]) ** 2, np.argsort(-told)[:100]
+        for with_own, found in inside.items():
+            variance = error + away + noise[held] + with_own * own
+            found.append((off < 4 * variance)[strong].mean())
+    assert np.mean(inside[True]) > 0.9 > 0.85 > np.mean(inside[False])
+
+
 def test_the_reach_is_the_one_of_the_truth():
     rng = np.random.default_rng(4)
     line = np.linspace(0, 1, 8)[:, None]

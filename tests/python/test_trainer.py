@@ -162,6 +162,20 @@ def test_it_stops_when_the_held_out_score_stalls_and_restores_the_best():
     assert again.score == pytest.approx(min(held), rel=1e-5)
 
 
+def test_the_last_state_can_be_kept_in_the_place_of_the_best():
+    stop = EarlyStopping(patience=6, restore=False)
+    trainer = trained(vae(Phase(400, batch_size=32, optimiser=Adam(0.02), stop=stop)), CELLS)
+    held = [r["objective"] for r in trainer.history if r["cells"] == "held out"]
+    assert trainer.why == "held-out objective no better for 6 epochs" and len(held) < 400
+    assert len(held) - trainer.best_epoch == 6
+    assert trainer.model().record["best_epoch"] == len(held)
+    again = Trainer(trainer.recipe, CELLS, seed=1, start=trainer.model())
+    again.learning_rate = 1e-30
+    while again.epoch < 1:
+        again.advance(0)
+    assert again.score == pytest.approx(held[-1], rel=1e-5) and again.score > min(held)
+
+
 def test_any_term_can_decide_and_a_small_gain_can_be_none():
     by = lambda **how: Phase(60, batch_size=32, stop=EarlyStopping(**how))
     trainer = trained(vae(by(patience=5, metric="nll rna", min_delta=1e9)), CELLS)

@@ -26,9 +26,9 @@ def scgen(
 
     Layers, sizes, dropout, learning rate, batch size, patience and epochs are those of the authors'
     code and tutorials; so is beta, on this package's scale, since 0.5 * squared error is the
-    negative log likelihood of unit variance. It differs in one thing: training stops by held-out
-    reconstruction, and not by the whole objective, which ends it early and costs much of the
-    accuracy.
+    negative log likelihood of unit variance. As there, the last state is kept and not the best one.
+    It differs in one thing: training stops by held-out reconstruction, and not by the whole
+    objective, which ends it early and costs much of the accuracy.
 
     Args:
         n_latent: Dimensions of z.
@@ -60,7 +60,7 @@ def scgen(
                 epochs,
                 optimiser=Adam(learning_rate, eps=0.01, weight_decay=1e-6),
                 batch_size=batch_size,
-                stop=EarlyStopping(patience, "nll rna"),
+                stop=EarlyStopping(patience, "nll rna", restore=False),
             ),
         ),
     )

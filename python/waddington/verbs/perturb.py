@@ -56,9 +56,10 @@ class Prediction:
         chance: p of the change if the labels of the conditions meant nothing.
         trust: Share of the model in the prediction, by "transfer".
         notes: Sentences for the user.
-        sd: Standard deviations of the mean change, (features,), by what is uncertain: "measured",
-            the responses of the measured types and how far they reach; "posterior", where the cells
-            are, if asked for; "ensemble", between several models; and "total".
+        sd: Standard deviations of the mean change of y (see `responses`), (features,), by what is
+            uncertain: "measured", the noise of the measured responses, how far they reach and how
+            much of a response is special to its type (see `responses.special`); "posterior", where
+            the cells are, if asked for; "ensemble", between several models; and "total".
     """
 
     cells: np.ndarray

@@ -36,7 +36,8 @@ class Response:
 
     Attributes:
         change: Of y, shrunk by its own noise, (features,).
-        sd: Standard error of the change, from noise and from how far away the measured types are.
+        sd: Standard error of the change: its noise, how far away the measured types are, and how
+            much of a response is special to its type.
         weights: How much each measured type counted, by name; they sum to 1.
         novelty: 0 if the kind is like a measured one, 1 if it is as far as types ever are, more
             if it is further.
@@ -125,14 +126,45 @@ def response(profiles: Profiles, pairs: Sequence[Pair], target: np.ndarray) -> R
     base = np.stack([profiles.of(p.before)[0] for p in pairs])
     change, noise = map(np.stack, zip(*(profiles.change(p) for p in pairs), strict=True))
     weights, novelty = kriging_weights(base, at, change, noise)
-    told, error = weights @ change, (weights**2) @ noise
-    spread = change.var(0, ddof=1) if len(pairs) > 1 else np.zeros_like(told)
+    told, error, away = _told(weights, novelty, change, noise)
+    own = special(base, change, noise) * told
     return Response(
-        shrunk(told, error),
-        np.sqrt(error + novelty**2 * spread),
+        told,
+        np.sqrt(error + away + own**2),
         {p.name: float(w) for p, w in zip(pairs, weights, strict=True)},
         float(novelty),
     )
+
+
+def special(base: np.ndarray, change: np.ndarray, noise: np.ndarray) -> float:
+    """How much of a response is special to its type, as a share of it.
+
+    Each type is told by the others. Their squared errors, as far as neither noise nor the distance
+    between types explains them, over the squared responses told, give the square of the share: of
+    strong responses more goes amiss. With one type it can't be known, and is 0.
+
+    Args:
+        base: Source profiles of the types, (types, features).
+        change: Responses of the types, (types, features).
+        noise: Their squared standard errors, (types, features).
+    """
+    wrong, size = 0.0, FAINTEST
+    for i in range(len(base) if len(base) > 1 else 0):
+        rest = np.arange(len(base)) != i
+        others = change[rest], noise[rest]
+        told, error, away = _told(*kriging_weights(base[rest], base[i], *others), *others)
+        wrong += float(((told - change[i]) ** 2 - error - away - noise[i]).sum())
+        size += float((told**2).sum())
+    return float(np.sqrt(max(0.0, wrong) / size))
+
+
+def _told(
+    weights: np.ndarray, novelty: float, change: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What weighted types tell, shrunk; its squared error, of noise and distance, (features,)."""
+    error = (weights**2) @ noise
+    spread = change.var(0, ddof=1) if len(change) > 1 else np.zeros_like(error)
+    return shrunk(weights @ change, error), error, novelty**2 * spread
 
 
 def borrowed(profiles: Profiles, pairs: Sequence[Pair], target: np.ndarray) -> Response:

@@ -21,8 +21,9 @@ def standard_deviations(
         seed: Of the first of them.
 
     Returns:
-        "measured", for "transfer": the noise of the measured responses, and how they differ
-        between types, which all models inherit, so that it counts whatever the trust;
+        "measured", for "transfer": the noise of the measured responses, how they differ between
+        types and how much is special to each, which all models inherit, so that it counts whatever
+        the trust;
         "posterior", if draws are asked for; "ensemble", of several models; and "total", the root
         of the sum of their squares.
     """

@@ -1,0 +1,120 @@
+"""How well double perturbations that were left out are predicted from singles and other doubles.
+
+    python tests/benchmarks/evaluate_combinations.py
+    python tests/benchmarks/evaluate_combinations.py --seeds 4
+    python tests/benchmarks/evaluate_combinations.py --recipe scgen
+
+Five doubles of a screen (Norman et al. 2019) are left out of training. Changes are scored with
+disjoint halves of the controls: as controls teach the single shifts too, each prediction is made
+again from one half, in each split. Beside the model stand the sum and the mean of the single
+shifts. The last table has what the default gains on the better of these two by each score; its
+standard error is over seeds, which change the model and the splits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from evaluate_perturbation import (
+    COLUMNS,
+    DATA,
+    RECIPES,
+    Table,
+    mean_of,
+    plus_minus,
+    show,
+    train,
+)
+from scipy import sparse
+
+import waddington as wd
+from waddington import recipes
+from waddington.cells import Cells
+from waddington.verbs.evaluate_perturbation import PREDICTED
+
+FILE = "perturbation_combinatorial_norman19_k562_3375x500.h5ad"
+LEFT_OUT = ("MAP2K3+MAP2K6", "KLF1+MAP2K6", "KLF1+TGFBR2", "MAPK1+TGFBR2", "MAP2K3+SLC38A2")
+BASELINES = ("control + sum of shifts", "control + mean of shifts")
+DEFAULT = "transfer (default)"
+
+
+def load() -> Cells:
+    """The screen."""
+    import anndata
+
+    adata = anndata.read_h5ad(DATA / FILE)
+    adata.X = sparse.csr_matrix(adata.X).astype(np.float32)
+    return Cells.from_anndata(adata, categorical=["perturbation"])
+
+
+def recipe_of(name: str) -> Any:
+    """The recipe of that name."""
+    return recipes.cpa("perturbation") if name == "cpa" else RECIPES[name]()
+
+
+def one_pair(cells: Cells, seen: Cells, pair: str, model: Any, splits: int, seed: int) -> Table:
+    """All rows for one double left out."""
+    control = np.flatnonzero(seen.covariates["perturbation"] == "control")
+    table, found = {}, {}
+    ways: dict[str, dict[str, Any]] = {
+        DEFAULT: {}, "measured responses alone": {"trust": 0.0}, "model alone": {"trust": 1.0},
+    }  # fmt: skip
+    if model.recipe.name == "cpa":
+        ways["decoded, drawn"] = {"method": "condition", "draw": True}
+    for name, options in ways.items():
+        ask = lambda data, options=options: wd.predict_perturbation(
+            model, data, "perturbation", "control", pair, **options
+        )
+
+        def again(half: np.ndarray, ask: Callable[..., Any] = ask) -> Any:
+            gone = np.delete(control, half)
+            return ask(seen.take(np.delete(np.arange(len(seen)), gone)))
+
+        found = wd.evaluate_perturbation(
+            ask(seen), cells, n_top=50, n_splits=splits, seed=seed, again=again
+        )
+        table[name] = found.pop(PREDICTED)
+    return table | found
+
+
+def one_seed(cells: Cells, args: argparse.Namespace, seed: int) -> Table:
+    """Means over the doubles."""
+    seen = cells.take(np.flatnonzero(~np.isin(cells.covariates["perturbation"], LEFT_OUT)))
+    model = train(seen, recipe_of(args.recipe), args.updates, seed)
+    pairs = args.only or LEFT_OUT
+    return mean_of({k: one_pair(cells, seen, k, model, args.splits, seed) for k in pairs})
+
+
+def gains(runs: list[Table]) -> None:
+    """By how much the default is better than the better of the baselines, by score."""
+    print("\ngain of the default on the better of sum and mean of shifts")
+    for key in COLUMNS:
+        sign = -1 if key == "energy" else 1
+        gain = [sign * r[DEFAULT][key] - max(sign * r[k][key] for k in BASELINES) for r in runs]
+        print(f"{key:20s}{plus_minus(gain)}")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--recipe", choices=RECIPES, default="cpa")
+    parser.add_argument("--updates", type=int, default=1500, help="0: as the recipe says")
+    parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", metavar="PAIR", help="leave out these only")
+    args = parser.parse_args()
+    if not (DATA / FILE).is_file():
+        sys.exit(f"needs {FILE} in {DATA}")
+    cells = load()
+    runs = [one_seed(cells, args, seed) for seed in range(args.seed, args.seed + args.seeds)]
+    show(f"{args.recipe}: mean over doubles left out", mean_of(dict(enumerate(runs))))
+    gains(runs)
+
+
+if __name__ == "__main__":
+    main()
