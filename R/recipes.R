@@ -433,11 +433,12 @@ wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
 #' data ~ head(f(z)), z hardly regularised; a response is a shift of z.
 #'
 #' Layers, sizes, dropout, learning rate, batch size, patience and epochs are
-#' those of the authors' code and tutorials; so is beta, on this package's
-#' scale, since 0.5 * squared error is the negative log likelihood of unit
-#' variance. As there, the last state is kept and not the best one. It differs
-#' in one thing: training stops by held-out reconstruction, and not by the
-#' whole objective, which ends it early and costs much of the accuracy.
+#' those of the authors' code and tutorials. Their loss is half of the squared
+#' error plus 5e-5 divergences; half of a squared error is the negative log
+#' likelihood of unit variance, so beta is half of their 5e-5 here. As there,
+#' the last state is kept and not the best one. It differs in one thing:
+#' training stops by held-out reconstruction, and not by the whole objective,
+#' which ends it early and costs much of the accuracy.
 #'
 #' @param n_latent Dimensions of z.
 #' @param hidden Units of the encoder's hidden layers, with leaky ReLU and
@@ -468,9 +469,9 @@ wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
 #' scgen()
 #' @export
 scgen <- function(n_latent = 100, hidden = c(800, 800),
-        likelihood = "normal", beta = 5e-05, dropout = 0.2, encoder = NULL,
-        decoder = NULL, learning_rate = 0.001, batch_size = 32,
-        patience = 25, epochs = 100) {
+        likelihood = "normal", beta = 2.5e-05, dropout = 0.2,
+        encoder = NULL, decoder = NULL, learning_rate = 0.001,
+        batch_size = 32, patience = 25, epochs = 100) {
     .recipeCall("scgen")
 }
 

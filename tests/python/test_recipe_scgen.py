@@ -21,7 +21,7 @@ def test_the_loss_is_half_the_squared_error_and_next_to_no_divergence():
     half = 0.5 * np.square(x - trace["rna"].mean.detach().numpy()).sum(1).mean()
     constant = 0.5 * 20 * np.log(2 * np.pi)
     assert float(found["nll rna"].detach()) == pytest.approx(half + constant, rel=1e-4)
-    assert [t.weight for t in model.recipe.terms] == [1.0, 5e-5]
+    assert [t.weight for t in model.recipe.terms] == [1.0, 2.5e-5]
 
 
 def test_training_stops_by_reconstruction():
