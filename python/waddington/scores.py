@@ -12,6 +12,7 @@ import torch
 from .annotation import describe_labels
 from .cells import Cells, Levels, Rows
 from .devices import Random
+from .errors import listed
 from .minibatches import CPU, Coded, minibatches
 from .network import Network
 from .players import Means
@@ -156,6 +157,17 @@ def start_of(head: Any, cells: Cells, view: str) -> dict[str, torch.Tensor]:
     return {
         k: torch.as_tensor(np.asarray(v), dtype=like) for k, v in head.start(data, size).items()
     }
+
+
+def cause_of_break(network: Network, recipe: Recipe, data: Coded, index: np.ndarray) -> str:
+    """Why the objective is not a number, by the last good weights: some cells, or a step."""
+    if culprits := broken_cells(network, recipe, data, index):
+        who = listed(map(data.cells.name, culprits), 3)
+        return f"the data of {len(culprits)} cells are the cause: {who}"
+    return (
+        f"the last good weights can score every cell, so a step was too large: lower "
+        f"learning_rate or set clip; {extremes(data.cells, index)}"
+    )
 
 
 def extremes(cells: Cells, index: np.ndarray) -> str:

@@ -26,7 +26,7 @@ from .network import Network
 from .players import Means, Player, set_mode
 from .recipe import Phase, Recipe
 from .schedules import Clock, at
-from .scores import broken_cells, evaluate, extremes, lends, report, sample_of, settle
+from .scores import cause_of_break, evaluate, lends, report, sample_of, settle
 from .terms import losses, objective, weighted
 from .trace import Trace
 from .whole_step import WholeStep, match
@@ -359,16 +359,7 @@ class Trainer:
     def _break(self, names: list[str]) -> None:
         """The objective is not a number: find out why, go back, and tell."""
         load_weights(self.network, self._best)
-        network = self.network.cpu()
-        culprits = broken_cells(network, self.recipe, self.data, self.train)
-        if culprits:
-            who = listed(map(self.data.cells.name, culprits), 3)
-            cause = f"the data of {len(culprits)} cells are the cause: {who}"
-        else:
-            cause = (
-                f"the last good weights can score every cell, so a step was too large: lower "
-                f"learning_rate or set clip; {extremes(self.data.cells, self.train)}"
-            )
+        cause = cause_of_break(self.network.cpu(), self.recipe, self.data, self.train)
         message = f"{listed(names)} is not a number in epoch {self.epoch + 1}; {cause}"
         self.done = True
         if self.epoch == 0:
