@@ -9,6 +9,11 @@ disjoint halves of the controls: as controls teach the single shifts too, each p
 again from one half, in each split. Beside the model stand the sum and the mean of the single
 shifts. The last table has what the default gains on the better of these two by each score; its
 standard error is over seeds, which change the model and the splits.
+
+Over four seeds the default gains, on the better of the two: 0.085 ± 0.021 of R2 of the change,
+0.051 ± 0.006 of that of top genes, 0.067 ± 0.013 and 0.030 ± 0.006 of correlations, 0.009 ± 0.003
+of energy. It loses 0.017 ± 0.003 of the direction of top genes (0.745 by either baseline): which
+way a gene goes that is within noise, a sum of unshrunk shifts guesses better.
 """
 
 from __future__ import annotations

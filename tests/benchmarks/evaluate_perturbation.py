@@ -13,6 +13,13 @@ Changes are scored with disjoint halves of the controls. By `--recipe` any syste
 by row; several stand in one table, each by its own way and by the default "transfer". `--models`
 trains so many that differ in their seeds, and adds their ensemble. Targets are printed below, with
 what is missed.
+
+On the two donors, over four seeds: R2 of the change 0.759 ± 0.003, of top genes 0.849 ± 0.005,
+energy 1.503 ± 0.048 (mean shift 0.518, 0.597, 4.840); 92 % of all genes and 88 % of top genes are
+within 2 sd. One score of one type is missed: top genes of B cells, 0.741 against 0.777 (gap 0.035 ±
+0.011). They respond to interferon more than the T cells that are most like them at rest, which the
+data do not tell before they are seen; other kernels, reaches and equal weights help them and cost
+the others more.
 """
 
 from __future__ import annotations
