@@ -148,9 +148,10 @@ def one_type(cells: Cells, kind: str, recipe: Any, args: argparse.Namespace, see
     models = [train(seen, recipe, args.updates, seed + i) for i in range(args.models)]
     counts = getattr(recipe.head("rna"), "counts", False)
     able = "condition" in recipe.covariates
-    rows = ways(counts) | ({"decoded": (None, {"method": "condition"})} if able else {})
-    table = {}
-    for name, (part, options) in (rows if len(args.recipe) == 1 else own_ways(recipe)).items():
+    rows, table = own_ways(recipe), {}
+    if len(args.recipe) == 1 and recipe.encoders:
+        rows = ways(counts) | ({"decoded": (None, {"method": "condition"})} if able else {})
+    for name, (part, options) in rows.items():
         with without(part):
             table[name], found = scored(models[0], cells, kind, options, args)
     if len(models) > 1:
