@@ -102,10 +102,14 @@ def test_what_has_gaps_or_other_types_is_left_to_torch():
 
 @needs_c
 @pytest.mark.parametrize("units", [1, 5, 64, 70, 128])
-def test_linear_maps_are_products(units):
+def test_linear_maps_are_products(units, monkeypatch):
     data = counts(3, 9, 40, torch.float32)
     weight, upstream = torch.randn(40, units), torch.randn(9, units)
     torch.testing.assert_close(native.linear(data, weight), data.dense() @ weight)
+    for training in (False, True):
+        monkeypatch.setattr(native, "CACHED", 0)
+        wide = native.linear(data, weight, training=training)
+        torch.testing.assert_close(wide, data.dense() @ weight)
     torch.testing.assert_close(native.linear_gradient(data, upstream), data.dense().T @ upstream)
 
 

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
 from . import native
+from .special import wanted
 
 
 def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
@@ -21,7 +22,7 @@ def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
     """
     if dense_is_faster(rows):
         return rows.dense().to(weight.dtype) @ weight
-    return _SparseLinear.apply(weight, rows)
+    return _SparseLinear.apply(weight, rows, wanted(weight))
 
 
 def dense_is_faster(rows: Rows) -> bool:
@@ -34,19 +35,19 @@ def dense_is_faster(rows: Rows) -> bool:
 
 class _SparseLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, rows: Rows) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, rows: Rows, training: bool) -> Tensor:
         ctx.rows, ctx.native = rows, native.able(weight, rows.values, rows.indices, rows.indptr)
         if ctx.native:
-            return native.linear(rows, weight)
+            return native.linear(rows, weight, training=training)
         return bag(weight, rows.indptr, rows.indices, rows.values)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         upstream = upstream.contiguous()
         if ctx.native and native.able(upstream):
-            return native.linear_gradient(ctx.rows, upstream), None
-        return bag(upstream, *ctx.rows.csc), None
+            return native.linear_gradient(ctx.rows, upstream), None, None
+        return bag(upstream, *ctx.rows.csc), None, None
 
 
 def bag(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:

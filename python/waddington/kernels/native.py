@@ -159,13 +159,20 @@ def by_feature(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def linear(
-    rows: Rows, weight: Tensor, bias: Tensor | None = None, out: Tensor | None = None
+    rows: Rows,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    out: Tensor | None = None,
+    training: bool = True,
 ) -> Tensor:
-    """Rows times weight (features, units), plus bias (units,); (cells, units)."""
+    """Rows times weight (features, units), plus bias (units,); (cells, units).
+
+    In training the stored values are asked for by feature anyway, for the gradient.
+    """
     n, (features, units) = len(rows), weight.shape
     out = torch.empty(n, units) if out is None else out
     mine = tuple(map(address, (weight, bias, out)))
-    if weight.numel() > CACHED:
+    if training and weight.numel() > CACHED:
         stored = map(address, by_feature(rows))
         loaded().wad_linear_by_feature(n, features, units, *stored, *mine, threads())
     else:
