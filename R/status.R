@@ -62,8 +62,9 @@ waddingtonStatus <- function() {
     on.exit(unlink(file))
     writeLines(c(
         "import sys", sprintf("sys.path.insert(0, %s)", deparse(.corePath())),
-        "from waddington.kernels import status", "s = status()",
-        "print('C' if s['active'] else 'torch', '(%s)' % s['why'])"
+        "from waddington.kernels import products, status", "s = status()",
+        "print('C' if s['active'] else 'torch', '(%s);' % s['why'],",
+        "      'large products by', products.status())"
     ), file)
     out <- .runPython(python, file)
     if (attr(out, "status") == 0L) utils::tail(as.character(out), 1L) else ""

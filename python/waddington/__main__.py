@@ -393,7 +393,7 @@ def status_of(args: argparse.Namespace) -> None:
     import torch
 
     from .devices import default_threads
-    from .kernels import status
+    from .kernels import products, status
 
     print(f"waddington: {__version__} ({Path(__file__).parent})")
     print(f"python: {platform.python_version()} ({sys.executable})")
@@ -409,6 +409,7 @@ def status_of(args: argparse.Namespace) -> None:
     print(f"devices: {', '.join(there)}")
     print(f"threads: {default_threads()}")
     print("kernels: " + ", ".join(f"{k} {v}" for k, v in status().items()))
+    print(f"products: {products.status()}")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .cells import Dims, Minibatch, Rows
 from .conditions import Shift
 from .contracts import ConditionPart, LayerPart, Sizes
 from .errors import InputError
-from .kernels import sparse_linear
+from .kernels import product, sparse_linear
 from .parts import part
 from .trace import Trace
 
@@ -86,9 +86,17 @@ class SparseLinear(nn.Module):
         return h if self.bias is None else h + self.bias
 
 
+class Linear(nn.Linear):
+    """W h + b, with the products of `kernels.product` where h is (cells, n)."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(cells, units)."""
+        return product(h, self.weight, self.bias) if h.dim() == 2 else super().forward(h)
+
+
 def linear(n_in: Sizes, units: int, bias: bool = True) -> nn.Module:
     """A linear map of activations, or of the sparse rows of views."""
-    kind = nn.Linear if isinstance(n_in, int) else SparseLinear
+    kind = Linear if isinstance(n_in, int) else SparseLinear
     return kind(n_in, units, bias)
 
 

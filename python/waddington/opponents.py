@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from .cells import Dims, Minibatch, Rows
 from .coders import TRANSFORMS
 from .contracts import FormPart, OptimiserPart
-from .layers import Stack, check_choice, mlp
+from .layers import Linear, Stack, check_choice, mlp
 from .optim import Adam
 from .parts import part
 from .schedules import Clock, Schedule
@@ -166,7 +166,7 @@ class OpponentNet(nn.Module):
         self.stack = spec.stack.build(n_in, (), dims)
         n_out = spec.form.outputs(spec.against, dims)
         bias = not isinstance(spec.form, WassersteinGP)  # a constant added to a score means nothing
-        self.out = nn.Linear(self.stack.width, n_out, bias=bias)
+        self.out = Linear(self.stack.width, n_out, bias=bias)
 
     def forward(self, seen: Tensor) -> Tensor:
         """Logits or scores, (cells, outputs)."""

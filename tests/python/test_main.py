@@ -165,7 +165,16 @@ def test_status_says_what_a_report_of_a_problem_should(run):
     assert status == 0 and err == ""
     lines = dict(line.split(": ", 1) for line in out.splitlines())
     assert lines["waddington"].startswith(wd.__version__)
-    assert {"python", "torch", "numpy", "anndata", "devices", "threads", "kernels"} <= set(lines)
+    assert {
+        "python",
+        "torch",
+        "numpy",
+        "anndata",
+        "devices",
+        "threads",
+        "kernels",
+        "products",
+    } <= set(lines)
     assert lines["devices"].startswith("cpu") and int(lines["threads"]) >= 1
 
 

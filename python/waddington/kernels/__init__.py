@@ -5,6 +5,7 @@ from .linear import sparse_linear
 from .native import status, use
 from .negative_binomial import log_means, nb, zinb
 from .poisson import multinomial, poisson
+from .products import product
 from .special import gamma_steps
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "multinomial",
     "nb",
     "poisson",
+    "product",
     "sparse_linear",
     "status",
     "use",

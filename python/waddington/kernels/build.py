@@ -72,20 +72,20 @@ def _fingerprint(compiler: str) -> str:
     """Of the sources, the compiler and the processor."""
     real = Path(compiler).resolve()
     told = real.stat()
-    digest = hashlib.sha256(f"{real} {told.st_size} {told.st_mtime_ns} {_processor()}".encode())
+    digest = hashlib.sha256(f"{real} {told.st_size} {told.st_mtime_ns} {processor()}".encode())
     digest.update(repr((EVERYWHERE, WISHES)).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:20]
 
 
-def _processor() -> str:
-    """Machine and instruction sets."""
+def processor() -> str:
+    """Machine, vendor and instruction sets."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    told = ("flags", "features", "model name")
+    told = ("flags", "features", "model name", "vendor_id")
     first = {line.split(":")[0].strip().lower(): line for line in reversed(lines)}
     return " ".join([platform.machine(), *(first.get(k, "") for k in told)])
 

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from ..cells import Rows
 from . import native
+from .products import product
 from .special import wanted
 
 
@@ -21,7 +22,7 @@ def sparse_linear(rows: Rows, weight: Tensor) -> Tensor:
         weight: (features, units).
     """
     if dense_is_faster(rows):
-        return rows.dense().to(weight.dtype) @ weight
+        return product(rows.dense().to(weight.dtype), weight.t())
     return _SparseLinear.apply(weight, rows, wanted(weight))
 
 

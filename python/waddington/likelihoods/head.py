@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..cells import Cells, Dims, Minibatch
 from ..conditions import Shift, Table
 from ..contracts import ConditionPart, Distribution, HeadPart
+from ..layers import Linear
 
 
 class Head(nn.Module):
@@ -34,7 +35,7 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
-        self.maps = nn.ModuleDict({k: nn.Linear(n_in, n_features) for k in spec.maps()})
+        self.maps = nn.ModuleDict({k: Linear(n_in, n_features) for k in spec.maps()})
         self.shifts = nn.ModuleDict(
             {k: Shift(conditions, n_features, dims) for k in spec.maps() if conditions}
         )

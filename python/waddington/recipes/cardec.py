@@ -18,7 +18,7 @@ from ..contracts import ConditionPart, LatentPart
 from ..errors import InputError
 from ..genes import variable_genes
 from ..latents import Posterior
-from ..layers import SparseLinear
+from ..layers import Linear, SparseLinear
 from ..likelihoods.normal import NormalData
 from ..likelihoods.rates import check_finite
 from ..optim import Adam
@@ -194,7 +194,7 @@ class CentresLatent(nn.Module):
 
     def __init__(self, spec: Centres, n_in: int) -> None:
         super().__init__()
-        self.high, self.low = (nn.Linear(n_in // 2, spec.n // 2) for _ in "12")
+        self.high, self.low = (Linear(n_in // 2, spec.n // 2) for _ in "12")
         self.centres = nn.Parameter(0.1 * torch.randn(spec.centres, spec.n // 2))
         self.register_buffer("found", torch.zeros(()))
 
@@ -266,8 +266,8 @@ class BranchesBackNet(nn.Module):
         super().__init__()
         self.spec, self.n, genes = spec, n_in // 2, dims.features[RNA]
         self.scales = Genes(spec.head.batch, spec.n_variable, dims)
-        self.high, self.low = nn.Linear(self.n, spec.units), nn.Linear(n_in, spec.units)
-        self.head = nn.ModuleDict({k: nn.Linear(spec.units, genes) for k in ("high", "low")})
+        self.high, self.low = Linear(self.n, spec.units), Linear(n_in, spec.units)
+        self.head = nn.ModuleDict({k: Linear(spec.units, genes) for k in ("high", "low")})
 
     def forward(self, z: Tensor, cells: Minibatch, trace: Trace) -> NormalData:
         """Log expression, (cells, genes), on the scale of each cell's batch."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cells import Minibatch
+from ..kernels import product
 from ..kernels.native_counts import Gradients, Inputs
 from ..likelihoods import (
     Bernoulli,
@@ -21,7 +22,7 @@ from ..likelihoods import (
     ZeroInflatedNegativeBinomial,
 )
 from .layers import Conditions
-from .memory import Memory, product, product_gradient
+from .memory import Memory, mapped, mapped_gradient
 
 BIASES = {"logits": "bias", "zero_logits": "zero_bias"}
 """Maps of a count head whose biases C adds on its way."""
@@ -72,7 +73,7 @@ class CountHead:
         values = {}
         for name, lin in self.maps.items():
             out = self.memory((self, name), len(h), lin.out_features)
-            values[name] = torch.mm(h, lin.weight.t(), out=out)
+            values[name] = out = product(h, lin.weight, out=out)
             if name not in BIASES:
                 self.memory.engine.add_rows(out, lin.bias)
             if name in self.shifts:
@@ -99,10 +100,12 @@ class CountHead:
 
     def _back(self, gradients: dict[str, Tensor | None], h: Tensor, cells: Minibatch) -> Tensor:
         """The gradient of h from those of the maps; those of their weights are noted."""
-        total = self.memory((self, "d"), *h.shape).zero_()
+        total = None
         for name, lin in self.maps.items():
-            torch.mm(gradients[name].t(), h, out=self.memory.gradient(lin.weight))
-            total.addmm_(gradients[name], lin.weight)
+            self.memory.weight_gradient(lin.weight, gradients[name], h)
+            room = self.memory((self, name, "d"), *h.shape)
+            one = product(gradients[name], lin.weight.t(), out=room)
+            total = one if total is None else total.add_(one)
             if name not in BIASES:
                 self.memory.engine.sum_rows(gradients[name], None, self.memory.gradient(lin.bias))
             if name in self.shifts:
@@ -123,7 +126,7 @@ class RealHead:
         self, h: Tensor, cells: Minibatch, view: str, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         """From h (cells, n_in) and the weight of each cell."""
-        mean = product(self.lin, h, self.memory, self)
+        mean = mapped(self.lin, h, self.memory, self)
         for shift in self.shifts:
             shift.add(mean, cells)
         if self.spec.act == "relu":
@@ -142,7 +145,7 @@ class RealHead:
             d.mul_(mean > 0)
         for shift in self.shifts:
             shift.gradient(d, cells)
-        return log_p, product_gradient(self.lin, d, h, self.memory, self)
+        return log_p, mapped_gradient(self.lin, d, h, self.memory, self)
 
 
 class LogitHead:
@@ -156,7 +159,7 @@ class LogitHead:
         self, h: Tensor, cells: Minibatch, view: str, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         """From h (cells, n_in) and the weight of each cell."""
-        logits = product(self.lin, h, self.memory, self)
+        logits = mapped(self.lin, h, self.memory, self)
         for shift in self.shifts:
             shift.add(logits, cells)
         size = cells.size(view, self.spec.library)
@@ -166,7 +169,7 @@ class LogitHead:
             (d,) = torch.autograd.grad(log_p, logits, weight)
         for shift in self.shifts:
             shift.gradient(d, cells)
-        return log_p.detach(), product_gradient(self.lin, d, h, self.memory, self)
+        return log_p.detach(), mapped_gradient(self.lin, d, h, self.memory, self)
 
 
 HEADS = {

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..cells import Rows
+from ..kernels import product
 from ..kernels.linear import bag, dense_is_faster
 from ..kernels.native_counts import Gradients, Inputs
 from ..kernels.native_dense import Norm
@@ -34,8 +35,7 @@ SLOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 def linear(rows: Rows, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tensor:
     """Rows times weight (features, units), plus bias (units,); (cells, units)."""
     if dense_is_faster(rows):
-        torch.mm(rows.dense(), weight, out=out)
-        return out if bias is None else out.add_(bias)
+        return product(rows.dense(), weight.t(), bias, out)
     made = bag(weight, rows.indptr, rows.indices, rows.values)
     return out.copy_(made) if bias is None else torch.add(made, bias, out=out)
 
@@ -43,7 +43,7 @@ def linear(rows: Rows, weight: Tensor, bias: Tensor | None, out: Tensor) -> Tens
 def linear_gradient(rows: Rows, upstream: Tensor, out: Tensor) -> Tensor:
     """Gradient of the weight of `linear`, (features, units), from upstream (cells, units)."""
     if dense_is_faster(rows):
-        return torch.mm(rows.dense().t(), upstream, out=out)
+        return product(rows.dense().t(), upstream.t(), out=out)
     return bag(upstream, *rows.csc)
 
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from ..cells import Minibatch, Rows
 from ..conditions import Shift, Table
-from ..kernels import native_dense
+from ..kernels import native_dense, product
 from ..layers import DenseLayer, SparseLinear
-from .memory import Memory, product_gradient
+from .memory import Memory, mapped_gradient
 
 ACTS = native_dense.ACTS
 
@@ -62,8 +62,7 @@ class Layer:
     def forward(self, x: Tensor | Rows, cells: Minibatch) -> Tensor:
         """dropout(act(norm(W x + b + conditions))), (cells, width)."""
         self.seen, shape = (x, cells), (len(x), self.width)
-        self.product = self.memory((self, "h"), *shape)
-        self._multiply(x)
+        self.product = self._multiply(x)
         self.conditions.add(self.product, cells)
         noise = None
         if self.spec.dropout:
@@ -74,15 +73,12 @@ class Layer:
             self.norm.num_batches_tracked.add_(1)
         return self.out
 
-    def _multiply(self, x: Tensor | Rows) -> None:
-        lin = self.linear
-        if isinstance(lin, SparseLinear):
-            (weight,) = lin.weight.values()
-            self.memory.engine.linear(x, weight, lin.bias, self.product)
-        elif lin.bias is None:
-            torch.mm(x, lin.weight.t(), out=self.product)
-        else:
-            torch.addmm(lin.bias, x, lin.weight.t(), out=self.product)
+    def _multiply(self, x: Tensor | Rows) -> Tensor:
+        lin, room = self.linear, self.memory((self, "h"), len(x), self.width)
+        if not isinstance(lin, SparseLinear):
+            return product(x, lin.weight, lin.bias, room)
+        (weight,) = lin.weight.values()
+        return self.memory.engine.linear(x, weight, lin.bias, room)
 
     def backward(self, d: Tensor) -> Tensor | None:
         """From the gradient of the output to that of the input; None if that is data."""
@@ -93,7 +89,7 @@ class Layer:
         d = self.block.backward(self.product, self.out, d, mine)
         self.conditions.gradient(d, cells)
         if not isinstance(self.linear, SparseLinear):
-            return product_gradient(self.linear, d, x, memory, self)
+            return mapped_gradient(self.linear, d, x, memory, self)
         (weight,) = self.linear.weight.values()
         memory.sparse_gradient(weight, x, d)
         if self.linear.bias is not None:

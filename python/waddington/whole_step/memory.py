@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cells import Rows
+from ..kernels import product
 from .early import Early
 
 
@@ -46,6 +47,10 @@ class Memory:
         p.grad = self.gradients[id(p)]
         return p.grad
 
+    def weight_gradient(self, p: nn.Parameter, d: Tensor, h: Tensor) -> None:
+        """Of p (units, n), from d, the gradient of h @ p^T."""
+        p.grad = product(d.t(), h.t(), out=self.gradient(p))
+
     def sparse_gradient(self, p: nn.Parameter, rows: Rows, d: Tensor) -> None:
         """Of p (features, units), from d, the gradient of rows @ p; or p moves at once."""
         if self.early is None:
@@ -55,17 +60,15 @@ class Memory:
             self.early.move(rows, d, p)
 
 
-def product(lin: nn.Linear, h: Tensor, memory: Memory, name: object) -> Tensor:
+def mapped(lin: nn.Linear, h: Tensor, memory: Memory, name: object) -> Tensor:
     """lin(h), (cells, units)."""
     out = memory((name, "h"), len(h), lin.out_features)
-    if lin.bias is None:
-        return torch.mm(h, lin.weight.t(), out=out)
-    return torch.addmm(lin.bias, h, lin.weight.t(), out=out)
+    return product(h, lin.weight, lin.bias, out)
 
 
-def product_gradient(lin: nn.Linear, d: Tensor, h: Tensor, memory: Memory, name: object) -> Tensor:
+def mapped_gradient(lin: nn.Linear, d: Tensor, h: Tensor, memory: Memory, name: object) -> Tensor:
     """From d, the gradient of lin(h): that of h; those of the parameters are noted."""
-    torch.mm(d.t(), h, out=memory.gradient(lin.weight))
+    memory.weight_gradient(lin.weight, d, h)
     if lin.bias is not None:
         memory.engine.sum_rows(d, None, memory.gradient(lin.bias))
-    return torch.mm(d, lin.weight, out=memory((name, "d"), *h.shape))
+    return product(d, lin.weight.t(), out=memory((name, "d"), *h.shape))

@@ -17,7 +17,7 @@ from ..optim import Optimiser
 from ..recipe import Recipe
 from .heads import HEADS
 from .layers import Layer
-from .memory import Memory, product, product_gradient
+from .memory import Memory, mapped, mapped_gradient
 
 
 class Drawn(NamedTuple):
@@ -66,7 +66,7 @@ class WholeStep:
         """
         self.memory.early = None if lr is None or self.early is None else self.early.at(lr)
         h = coded = self._encode(cells)
-        q = product(self.bottleneck, coded, self.memory, "q")
+        q = mapped(self.bottleneck, coded, self.memory, "q")
         drawn = None if self.sd is None else self._draw(q)
         h = q if drawn is None else drawn.z
         for layer in self.decoder:
@@ -80,7 +80,7 @@ class WholeStep:
         if drawn is not None:
             d = self._draw_gradient(q, drawn, d, weights[self.names[1]] / len(cells))
             values[self.names[1]] = drawn.divergence.mean()
-        d = product_gradient(self.bottleneck, d, coded, self.memory, "q")
+        d = mapped_gradient(self.bottleneck, d, coded, self.memory, "q")
         for layer in reversed(self.encoder):
             d = layer.backward(d)
         return values
