@@ -14,8 +14,10 @@
     columns <- .readColumns(x, needs, values, call)
     .checkLevels(columns$categorical, model, call)
     columns$categorical[names(extra)] <- extra
+    cells <- .toCells(counts, columns, call, filed)
+    .callBridge("check_query", handle, cells, call = call)
     list(
-        handle = handle, cells = .toCells(counts, columns, call, filed),
+        handle = handle, cells = cells,
         names = colnames(counts), n = ncol(counts)
     )
 }

@@ -70,6 +70,7 @@ def scvi(
         Lopez et al. (2018), Nature Methods 15, 1053.
     """
     check_choice(inject, ("every", "first"), "inject")
+    check_choice(library, ("observed", "latent", "size_factor", "none"), "library")
     units = (n_hidden,) * n_layers
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
