@@ -29,6 +29,22 @@
         !identical(Sys.getenv("TESTTHAT"), "true")
 }
 
+# What the core calls the functions that R calls otherwise.
+.verbsOfR <- c(
+    latent = "getLatent", path_between = "interpolateCells",
+    traverse = "traverseLatent", sample = "sampleCells",
+    clusters = "getClusters", label = "predictLabels",
+    transform = "transformCells", correct_batch = "correctBatch",
+    map_query = "mapQuery", transfer_labels = "transferLabels",
+    check_model = "checkModel", find_doublets = "findDoublets",
+    zero_inflation = "zeroInflation",
+    differential_expression = "differentialExpression",
+    differential_abundance = "differentialAbundance",
+    predict_perturbation = "predictPerturbation",
+    evaluate_perturbation = "evaluatePerturbation",
+    perturbation_map = "perturbationMap"
+)
+
 # What the core says in its own words, said in R's: `layer` is `assay.type`.
 .inWordsOfR <- function(text) {
     words <- c(
@@ -39,6 +55,11 @@
         text <- gsub(
             paste0("`", word, "`"), paste0("`", words[[word]], "`"), text,
             fixed = TRUE
+        )
+    }
+    for (verb in names(.verbsOfR)) {
+        text <- gsub(
+            paste0("\\b", verb, "\\("), paste0(.verbsOfR[[verb]], "("), text
         )
     }
     text

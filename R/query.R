@@ -42,8 +42,10 @@
     if (is.null(trained)) "counts" else trained
 }
 
+.roleNames <- c("batch", "condition")
+
 # The covariate that `batch` or `condition` stands for in a model.
-.covariateOf <- function(model, role, call) {
+.covariateOf <- function(model, role, call, remedy = NULL) {
     known <- names(model@levels)
     named <- model@record$roles[[role]]
     if (length(named) == 1L) {
@@ -52,12 +54,16 @@
     if (role %in% known) {
         return(role)
     }
-    if (length(known) == 1L && !length(named)) {
+    others <- unlist(model@record$roles[setdiff(.roleNames, role)])
+    free <- setdiff(known, others)
+    if (length(known) == 1L && length(free) == 1L && !length(named)) {
         return(known)
     }
     .abort(c(
         "{.arg model} does not say which covariate is the {role}.",
-        i = if (length(known)) {
+        i = if (!is.null(remedy)) {
+            remedy
+        } else if (length(known)) {
             paste(
                 "Name it, as in {.code as_if = list({known[1L]} = ...)};",
                 "it knows {.val {known}}."

@@ -126,6 +126,7 @@ def _check_covariates(cells: Cells, recipe: Recipe) -> list[str]:
                 told = f"{recipe.name} reads the {kind} covariate {name!r}; the data have {have}"
                 raise InputError(told, name)
     notes = [note for k in recipe.covariates for note in _check_levels(cells, recipe, k)]
+    notes += [note for d in recipe.decoders for note in _check_control(cells, d)]
     if any(_sized(d) for d in recipe.decoders) and cells.size_factor is None:
         raise InputError(f"{recipe.name} needs size factors; give size_factor=", "size_factor")
     return notes
@@ -149,6 +150,16 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     if len(levels) == 1:
         return [f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"]
     return []
+
+
+def _check_control(cells: Cells, decoder: object) -> list[str]:
+    """The level that adds nothing, of a decoder that adds up what levels do."""
+    effects = getattr(decoder, "effects", None)
+    if effects is None or effects.control in cells.covariates[effects.perturbation]:
+        return []
+    known = listed(np.unique(cells.covariates[effects.perturbation]), 10)
+    told = f"{effects.perturbation!r} has no level {effects.control!r}, which was to be the control"
+    return [f"{told}: no cell shows what a perturbation adds to; control may be one of {known}"]
 
 
 def _learns(recipe: Recipe, label: str) -> bool:

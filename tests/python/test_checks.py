@@ -163,3 +163,13 @@ def test_a_query_is_warned_of_fractions_and_refused_what_no_model_reads():
     late = np.ones((1200, 4))
     late[1100:] = 0.5  # not among the first ones
     assert "'c1101'" in check_query(make(late), scvi())[0]
+
+
+def test_a_control_that_no_cell_has_is_told():
+    cells = told(condition=np.tile(["none", "A"], 30))
+    (note,) = [n for n in check_training(cells, recipes.cpa()) if "control" in n]
+    assert note == (
+        "'condition' has no level 'control', which was to be the control: no cell shows what a "
+        "perturbation adds to; control may be one of 'A', 'none'"
+    )
+    assert not [n for n in check_training(cells, recipes.cpa(control="none")) if "control" in n]
