@@ -16,6 +16,17 @@
     )
 }
 
+# A warning that is given for each of several is heard once.
+.warnOnce <- function(code) {
+    heard <- character()
+    withCallingHandlers(code, warning = function(w) {
+        if (conditionMessage(w) %in% heard) {
+            invokeRestart("muffleWarning")
+        }
+        heard <<- c(heard, conditionMessage(w))
+    })
+}
+
 .inform <- function(message, .envir = parent.frame()) {
     cli::cli_inform(message, class = "waddington_message", .envir = .envir)
 }
