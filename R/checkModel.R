@@ -160,6 +160,9 @@ plot.waddington_checks <- function(x, y, ...) {
         .theme()
 }
 
+# Mean count below which a gene says nothing of its spread, as in the core.
+.expressed <- 0.1
+
 # One row per gene or cell and panel.
 .checkPoints <- function(x) {
     panels <- c(
@@ -167,7 +170,7 @@ plot.waddington_checks <- function(x, y, ...) {
         "log10 counts of each cell", "rank of counts: flat is right"
     )
     genes <- as.data.frame(x$genes)
-    genes <- genes[genes$cv_data > 0 & genes$cv_replicates > 0, ]
+    spread <- genes[genes$mean_data >= .expressed & genes$cv_replicates > 0, ]
     part <- function(i, data, replicates) {
         data.frame(
             data = data, replicates = replicates,
@@ -176,7 +179,7 @@ plot.waddington_checks <- function(x, y, ...) {
     }
     rbind(
         part(1L, genes$zeros_data, genes$zeros_replicates),
-        part(2L, log10(genes$cv_data), log10(genes$cv_replicates)),
+        part(2L, log10(spread$cv_data), log10(spread$cv_replicates)),
         part(
             3L, log10(pmax(x$library$data, 1)),
             log10(pmax(x$library$replicates, 1))

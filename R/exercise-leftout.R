@@ -227,7 +227,7 @@ plot.leftOutPrediction <- function(x, ...) {
     notes <- data.frame(
         method = shown,
         text = sprintf(
-            "R2 %.3f, telling genes %.3f", x$scores$r2, x$scores$r2_top
+            "R2 %.3f\ntelling genes %.3f", x$scores$r2, x$scores$r2_top
         )
     )
     ggplot2::ggplot(data, ggplot2::aes(.data$value, .data$observed)) +
@@ -235,7 +235,7 @@ plot.leftOutPrediction <- function(x, ...) {
         ggplot2::geom_point(size = 0.6, alpha = 0.5) +
         ggplot2::geom_text(
             data = notes, ggplot2::aes(label = .data$text), x = -Inf, y = Inf,
-            hjust = -0.05, vjust = 1.5, size = 3
+            hjust = -0.05, vjust = 1.2, size = 3
         ) +
         ggplot2::facet_wrap(ggplot2::vars(.data$method), nrow = 1L) +
         ggplot2::labs(

@@ -8,7 +8,7 @@
 #'   removed.
 #' @param model A \linkS4class{WaddingtonModel} of these cells without
 #'   covariates; \code{NULL} trains \code{\link{scvi}()} on each lane.
-#' @param samples The lanes (captures): the name of a column of
+#' @param lane The lanes (captures): the name of a column of
 #'   \code{colData(x)}, or one value per cell. Each is looked at by itself,
 #'   because cells of two lanes can't have shared a droplet. \code{NULL} is one
 #'   lane.
@@ -67,7 +67,7 @@
 #' table(x$doublet, startsWith(colnames(x), "doublet"))
 #' @export
 setGeneric("findDoublets", signature = "x", function(
-        x, model = NULL, samples = NULL, ..., expected = NULL, ratio = 2,
+        x, model = NULL, lane = NULL, ..., expected = NULL, ratio = 2,
         n_neighbours = NULL, epochs = NULL, seed = NULL, threads = NULL,
         assay.type = "counts", name = "doublet", verbose = NULL) {
     standardGeneric("findDoublets")
@@ -76,15 +76,15 @@ setGeneric("findDoublets", signature = "x", function(
 #' @rdname findDoublets
 #' @export
 setMethod("findDoublets", "ANY", function(
-        x, model = NULL, samples = NULL, ..., expected = NULL, ratio = 2,
+        x, model = NULL, lane = NULL, ..., expected = NULL, ratio = 2,
         n_neighbours = NULL, epochs = NULL, seed = NULL, threads = NULL,
         assay.type = "counts", name = "doublet", verbose = NULL) {
     call <- sys.call()
     .checkDots(..., .known = names(formals(findDoublets)), .call = call)
     .checkString(name, "name", call)
     x <- .asSCE(x)
-    lanes <- if (is.null(samples)) list() else
-        .wholeColumn(x, samples, "samples", call)
+    lanes <- if (is.null(lane)) list() else
+        .wholeColumn(x, lane, "lane", call)
     options <- list(
         expected = .expectedDoublets(expected, lanes, call),
         ratio = .checkNumber(ratio, "ratio", call),
@@ -105,7 +105,7 @@ setMethod("findDoublets", "ANY", function(
     if (length(lanes)) {
         names(expected) <- unlist(found$lanes)
     }
-    about <- list(expected = expected, samples = names(lanes))
+    about <- list(expected = expected, lane = names(lanes))
     if (.isVerbose(verbose)) {
         .sayDoublets(columns[[1L]], expected)
     }

@@ -16,6 +16,17 @@
     )
 }
 
+# A warning that is given for each of several is heard once.
+.warnOnce <- function(code) {
+    heard <- character()
+    withCallingHandlers(code, warning = function(w) {
+        if (conditionMessage(w) %in% heard) {
+            invokeRestart("muffleWarning")
+        }
+        heard <<- c(heard, conditionMessage(w))
+    })
+}
+
 .inform <- function(message, .envir = parent.frame()) {
     cli::cli_inform(message, class = "waddington_message", .envir = .envir)
 }
@@ -29,6 +40,22 @@
         !identical(Sys.getenv("TESTTHAT"), "true")
 }
 
+# What the core calls the functions that R calls otherwise.
+.verbsOfR <- c(
+    latent = "getLatent", path_between = "interpolateCells",
+    traverse = "traverseLatent", sample = "sampleCells",
+    clusters = "getClusters", label = "predictLabels",
+    transform = "transformCells", correct_batch = "correctBatch",
+    map_query = "mapQuery", transfer_labels = "transferLabels",
+    check_model = "checkModel", find_doublets = "findDoublets",
+    zero_inflation = "zeroInflation",
+    differential_expression = "differentialExpression",
+    differential_abundance = "differentialAbundance",
+    predict_perturbation = "predictPerturbation",
+    evaluate_perturbation = "evaluatePerturbation",
+    perturbation_map = "perturbationMap"
+)
+
 # What the core says in its own words, said in R's: `layer` is `assay.type`.
 .inWordsOfR <- function(text) {
     words <- c(
@@ -39,6 +66,11 @@
         text <- gsub(
             paste0("`", word, "`"), paste0("`", words[[word]], "`"), text,
             fixed = TRUE
+        )
+    }
+    for (verb in names(.verbsOfR)) {
+        text <- gsub(
+            paste0("\\b", verb, "\\("), paste0(.verbsOfR[[verb]], "("), text
         )
     }
     text

@@ -112,14 +112,26 @@ setMethod("show", "WaddingtonModel", function(object) {
 
 .covariatesLine <- function(model) {
     levels <- model@levels
-    if (!length(levels)) {
+    numbers <- .numbersOf(model)
+    if (!length(levels) && !length(numbers)) {
         return("none")
     }
     each <- vapply(levels, function(v) {
         shown <- if (length(v) > 3L) c(utils::head(v, 2L), "...") else v
         paste0(" (", length(v), ": ", toString(shown), ")")
     }, "")
-    paste0(names(levels), each, collapse = ", ")
+    toString(c(
+        if (length(levels)) paste0(names(levels), each),
+        if (length(numbers)) paste(numbers, "(numbers)")
+    ))
+}
+
+# The covariates of a model that are numbers.
+.numbersOf <- function(model) {
+    told <- Filter(
+        function(one) identical(one$part, "Continuous"), .tree(model)$conditions
+    )
+    vapply(told, function(one) one$covariate, "")
 }
 
 .trainingLine <- function(record) {

@@ -85,7 +85,7 @@ perturbationMap <- function(x, model, condition = NULL, control, ...,
     .checkModel(model, call)
     space <- .checkChoice(space, c("auto", "latent", "decoded"), "space", call)
     if (is.null(condition)) {
-        condition <- .covariateOf(model, "condition", call)
+        condition <- .conditionOf(model, call)
     }
     columns <- c(
         .oneColumn(x, condition, "condition", call),

@@ -46,14 +46,14 @@ plotDoseResponse <- function(x, model, condition = NULL, from, to,
     doses <- .checkDoses(doses, call)
     n_genes <- .checkWhole(n_genes, "n_genes", call)
     seed <- .checkSeed(seed, call)
-    made <- lapply(doses, function(dose) {
+    made <- .warnOnce(lapply(doses, function(dose) {
         parts <- length(strsplit(to, "+", fixed = TRUE)[[1L]])
         predictPerturbation(
             x, model, condition = condition, from = from, to = to,
             cell_type = cell_type, target = target, dose = rep(dose, parts),
             seed = seed, ...
         )
-    })
+    }))
     about <- S4Vectors::metadata(made[[1L]])$perturbation
     profiles <- vapply(made, function(pred) {
         S4Vectors::metadata(pred)$perturbation$profiles$predicted

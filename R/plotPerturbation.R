@@ -41,7 +41,7 @@ plotPerturbation <- function(pred, observed, what = c("change", "mean"),
         ) +
         ggplot2::geom_text(
             ggplot2::aes(label = .data$name), size = 2.8, vjust = -0.6,
-            check_overlap = TRUE, na.rm = TRUE
+            hjust = "inward", check_overlap = TRUE, na.rm = TRUE
         ) +
         ggplot2::geom_text(
             data = notes, ggplot2::aes(label = .data$text), x = -Inf, y = Inf,
@@ -49,6 +49,7 @@ plotPerturbation <- function(pred, observed, what = c("change", "mean"),
         ) +
         ggplot2::facet_wrap(ggplot2::vars(.data$by)) +
         ggplot2::scale_colour_manual(values = c("#C8102E", "grey60")) +
+        ggplot2::scale_y_continuous(expand = ggplot2::expansion(c(0.05, 0.1))) +
         ggplot2::labs(
             x = paste("predicted", axis), y = paste("observed", axis),
             colour = NULL, title = .perturbationTitle(about)

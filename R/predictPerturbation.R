@@ -139,7 +139,7 @@ setMethod("predictPerturbation", "ANY", function(
         seed = .checkSeed(seed, call)
     )
     if (is.null(condition)) {
-        condition <- .covariateOf(models[[1L]], "condition", call)
+        condition <- .conditionOf(models[[1L]], call)
     }
     state <- .oneColumn(x, condition, "condition", call)
     kind <- if (!is.null(cell_type)) {
@@ -225,6 +225,14 @@ setMethod("predictPerturbation", "ANY", function(
             columns[missing][[1L]], n, names(columns)[missing][1L], call
         )
     }
+}
+
+# The condition that the model was trained with.
+.conditionOf <- function(model, call) {
+    .covariateOf(model, "condition", call, paste(
+        "Name the column, as in {.code condition = \"treatment\"}; any column",
+        "will do, if the model was trained with it or not."
+    ))
 }
 
 # The levels that are asked for are there.

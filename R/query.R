@@ -14,8 +14,10 @@
     columns <- .readColumns(x, needs, values, call)
     .checkLevels(columns$categorical, model, call)
     columns$categorical[names(extra)] <- extra
+    cells <- .toCells(counts, columns, call, filed)
+    .callBridge("check_query", handle, cells, call = call)
     list(
-        handle = handle, cells = .toCells(counts, columns, call, filed),
+        handle = handle, cells = cells,
         names = colnames(counts), n = ncol(counts)
     )
 }
@@ -40,8 +42,10 @@
     if (is.null(trained)) "counts" else trained
 }
 
+.roleNames <- c("batch", "condition")
+
 # The covariate that `batch` or `condition` stands for in a model.
-.covariateOf <- function(model, role, call) {
+.covariateOf <- function(model, role, call, remedy = NULL) {
     known <- names(model@levels)
     named <- model@record$roles[[role]]
     if (length(named) == 1L) {
@@ -50,12 +54,16 @@
     if (role %in% known) {
         return(role)
     }
-    if (length(known) == 1L && !length(named)) {
+    others <- unlist(model@record$roles[setdiff(.roleNames, role)])
+    free <- setdiff(known, others)
+    if (length(known) == 1L && length(free) == 1L && !length(named)) {
         return(known)
     }
     .abort(c(
         "{.arg model} does not say which covariate is the {role}.",
-        i = if (length(known)) {
+        i = if (!is.null(remedy)) {
+            remedy
+        } else if (length(known)) {
             paste(
                 "Name it, as in {.code as_if = list({known[1L]} = ...)};",
                 "it knows {.val {known}}."

@@ -233,8 +233,8 @@ cvae <- function(condition = "condition", covariates = list(),
 #'   than counts of this depth explain, which is rare for UMIs; or
 #'   \code{"poisson"}.
 #' @param dispersion Whether theta is one number per \code{"gene"}, per gene
-#'   and level of a column (\code{"gene-batch"}, with the name of that
-#'   column), or per \code{"gene-cell"}.
+#'   and level of the (first) batch (\code{"gene-batch"}) or of another column
+#'   (\code{"gene-"} and its name), or per \code{"gene-cell"}.
 #' @param library The \code{"observed"} total of a cell; \code{"latent"},
 #'   inferred, with a log-normal prior for each level of the (first) batch; a
 #'   \code{"size_factor"} of yours; or \code{"none"}.
@@ -300,8 +300,8 @@ scvi <- function(batch = NULL, covariates = list(), n_latent = 10,
 #' @param n_hidden Units of each hidden layer.
 #' @param n_layers Hidden layers of the encoder, and of the decoder.
 #' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
-#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
-#'   the name of a column, as \code{"gene-batch"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
+#'   \code{"gene-label"}, or \code{"gene-"} and the name of another column.
 #' @param library The \code{"observed"} total of a cell, \code{"latent"} (see
 #'   \code{scvi()}), a \code{"size_factor"} of yours, or \code{"none"}.
 #' @param alpha Weight of the classification of labelled cells. A large one
@@ -355,8 +355,8 @@ scanvi <- function(labels = "cell_type", batch = NULL, covariates = list(),
 #' @param n_hidden Units of each hidden layer of the encoder.
 #' @param n_layers Hidden layers of the encoder.
 #' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
-#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
-#'   the name of a column, as \code{"gene-batch"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
+#'   or \code{"gene-"} and the name of another column.
 #' @param dropout Share of the encoder's hidden units that is left out in each
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence
@@ -706,8 +706,8 @@ scgan <- function(cell_type = NULL, n_latent = 128, generator = c(256, 512,
 #' @param n_hidden Units of each hidden layer.
 #' @param n_layers Hidden layers of the encoder, and of the decoder.
 #' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
-#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
-#'   the name of a column, as \code{"gene-batch"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
+#'   or \code{"gene-"} and the name of another column.
 #' @param library The \code{"observed"} total of a cell, \code{"latent"} (see
 #'   \code{scvi()}), a \code{"size_factor"} of yours, or \code{"none"}.
 #' @param kappa Weight of the opponent, in nats per cell; the strength of
@@ -770,8 +770,8 @@ adversarial_vae <- function(batch = "batch", covariates = list(),
 #' @param n_hidden Units of each hidden layer.
 #' @param n_layers Hidden layers of the encoder, and of the decoder.
 #' @param likelihood \code{"nb"}, \code{"zinb"} or \code{"poisson"}.
-#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
-#'   the name of a column, as \code{"gene-batch"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
+#'   \code{"gene-label"}, or \code{"gene-"} and the name of another column.
 #' @param eta Weight of the distance to the mean of the type.
 #' @param pretraining Fraction of the run before it counts.
 #' @param dropout Share of the encoder's hidden units that is left out in each
@@ -818,8 +818,8 @@ scpoli <- function(batch = "batch", labels = NULL, covariates = list(),
 #' @param n_latent Dimensions of z.
 #' @param n_hidden Units of each hidden layer.
 #' @param n_layers Hidden layers of the encoder, and of the decoder.
-#' @param dispersion \code{"gene"}, \code{"gene-cell"}, or \code{"gene-"} and
-#'   the name of a column, as \code{"gene-batch"}.
+#' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
+#'   or \code{"gene-"} and the name of another column.
 #' @param library The \code{"observed"} total of a cell, a
 #'   \code{"size_factor"} of yours, or \code{"none"}.
 #' @param n_cells About how many cells there are: the prior of delta counts

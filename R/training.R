@@ -22,13 +22,24 @@
         .drive(trainer, recipe$name, options$verbose, call)
     )[["elapsed"]]
     notes <- list(
-        assay = options$assay, roles = as.list(columns$roles),
+        assay = options$assay, roles = .rolesOf(recipe, columns$roles),
         seconds = seconds
     )
     told <- .callBridge("finish", trainer, notes, call = call)
     model <- .asModel(told)
     .adviseOnModel(model)
     model
+}
+
+# Which columns are the batch and the condition: as they were named in the call,
+# or else in the recipe.
+.rolesOf <- function(recipe, given) {
+    told <- list(
+        batch = recipe$args$batch,
+        condition = recipe$args$condition %||% recipe$args$perturbation
+    )
+    told <- told[vapply(told, is.character, NA)]
+    c(as.list(given), told[setdiff(names(told), names(given))])
 }
 
 # The options of the trainer, checked. Names are those of the arguments.

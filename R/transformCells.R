@@ -136,7 +136,6 @@ setMethod("transformCells", "ANY", function(
         ),
         x = "It is {.val {level}}.",
         i = if (length(known)) "The model knows {.val {unname(known)}}." else
-            "It was trained without covariates: name the column, as in
-             {.code list({arg} = ...)}."
+            "It was trained without covariates: train with {.arg batch}."
     ), class = "unseen_level", call = call)
 }

@@ -30,7 +30,7 @@
 #'     "cell_type", to = "B cells")}\cr
 #'   find where samples differ in numbers \tab
 #'     \code{\link{differentialAbundance}(sce, model, "sample", ...)}\cr
-#'   find doublets \tab \code{sce <- \link{findDoublets}(sce, samples =
+#'   find doublets \tab \code{sce <- \link{findDoublets}(sce, lane =
 #'     "lane")}\cr
 #'   find genes with extra zeros \tab \code{\link{zeroInflation}(model)}\cr
 #'   predict a response never measured \tab \code{pred <-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ from scipy import sparse
 
 from .cells import Cells
 from .confounding import confounded
-from .errors import InputError, listed
+from .errors import BadValue, InputError, listed
 from .recipe import Recipe
-from .stream import blocks_of, padded
+from .stream import FileRows, blocks_of, rows_at
+
+LOOKED_AT = 500
+"""Cells of a query whose values are looked at."""
 
 
 def check_training(cells: Cells, recipe: Recipe) -> list[str]:
@@ -49,7 +53,7 @@ def check_view(cells: Cells, recipe: Recipe, view: str) -> list[str]:
     empty, counted = [], np.zeros(data.shape[1], dtype=np.int64)
     for start, block in blocks_of(data):
         if hasattr(head, "validate"):
-            _validate(head, block, start, len(cells))
+            _validate(head, block, cells, range(start, len(cells)), view)
         empty.append(start + np.flatnonzero(np.asarray(block.sum(1)).ravel() == 0))
         counted += np.bincount(block.indices[block.data != 0], minlength=len(counted))
     if not getattr(head, "counts", False):
@@ -57,12 +61,41 @@ def check_view(cells: Cells, recipe: Recipe, view: str) -> list[str]:
     return _check_empty(cells, view, np.concatenate(empty), int((counted == 0).sum()))
 
 
-def _validate(head: Any, block: sparse.csr_matrix, start: int, n: int) -> None:
-    """Ask a head about a block of all n cells; what it says counts cells from the first of all."""
+def check_query(cells: Cells, recipe: Recipe) -> list[str]:
+    """What cells that a model is asked about must be, too: LOOKED_AT of them are looked at.
+
+    Returns:
+        A sentence if values are no counts and the model was trained on counts, but can read them.
+
+    Raises:
+        InputError: For values that no model can read, such as missing or negative ones.
+    """
+    notes = []
+    for view in {d.view for d in recipe.decoders} & set(cells.views):
+        data, head = cells.views[view], recipe.head(view)
+        if not hasattr(head, "validate"):
+            continue
+        step = 1 if isinstance(data, FileRows) else max(1, -(-len(cells) // LOOKED_AT))
+        looked = np.arange(len(cells))[::step][:LOOKED_AT]
+        block = rows_at(data, looked)
+        try:
+            _validate(head, block, cells, looked, view)
+        except InputError as error:
+            if not (np.isfinite(block.data).all() and (block.data >= 0).all()):
+                raise
+            notes.append(str(error))
+    return notes
+
+
+def _validate(
+    head: Any, block: sparse.csr_matrix, cells: Cells, index: Sequence[int], view: str
+) -> None:
+    """Ask a head about a block of the cells at `index`; what it says has their names."""
     try:
         head.validate(block)
-    except InputError:
-        head.validate(padded(block, start, n))
+    except BadValue as bad:
+        feature = cells.features[view][bad.feature]
+        raise bad.named(feature, cells.name(index[bad.cell])) from None
 
 
 def _check_empty(cells: Cells, view: str, empty: np.ndarray, silent: int) -> list[str]:
@@ -93,6 +126,7 @@ def _check_covariates(cells: Cells, recipe: Recipe) -> list[str]:
                 told = f"{recipe.name} reads the {kind} covariate {name!r}; the data have {have}"
                 raise InputError(told, name)
     notes = [note for k in recipe.covariates for note in _check_levels(cells, recipe, k)]
+    notes += [note for d in recipe.decoders for note in _check_control(cells, d)]
     if any(_sized(d) for d in recipe.decoders) and cells.size_factor is None:
         raise InputError(f"{recipe.name} needs size factors; give size_factor=", "size_factor")
     return notes
@@ -116,6 +150,16 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
     if len(levels) == 1:
         return [f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"]
     return []
+
+
+def _check_control(cells: Cells, decoder: object) -> list[str]:
+    """The level that adds nothing, of a decoder that adds up what levels do."""
+    effects = getattr(decoder, "effects", None)
+    if effects is None or effects.control in cells.covariates[effects.perturbation]:
+        return []
+    known = listed(np.unique(cells.covariates[effects.perturbation]), 10)
+    told = f"{effects.perturbation!r} has no level {effects.control!r}, which was to be the control"
+    return [f"{told}: no cell shows what a perturbation adds to; control may be one of {known}"]
 
 
 def _learns(recipe: Recipe, label: str) -> bool:

@@ -15,6 +15,30 @@ class InputError(ValueError):
         self.argument = argument
 
 
+class BadValue(InputError):
+    """A value that data must not have; who knows the names of cells and features can tell them.
+
+    Attributes:
+        cell, feature: Where the first such value is, counted from 0.
+        value: The value.
+    """
+
+    def __init__(self, said: str, value: float, cell: int, feature: int, remedy: str) -> None:
+        self.said, self.value, self.remedy = said, value, remedy
+        self.cell, self.feature = cell, feature
+        super().__init__(self._told(str(feature), f"{cell} (counted from 0)"), "x")
+
+    def named(self, feature: str, cell: str) -> InputError:
+        """The same error, with names in the place of numbers."""
+        return InputError(self._told(repr(feature), repr(cell)), self.argument)
+
+    def _told(self, feature: str, cell: str) -> str:
+        return (
+            f"{self.said}, such as {self.value:g} of feature {feature} in cell {cell}; "
+            f"{self.remedy}"
+        )
+
+
 class TrainingError(RuntimeError):
     """Training that can't go on, such as an objective that is not a number."""
 

@@ -94,7 +94,8 @@ class Model:
             "recipe": r.name,
             "size": f"{sizes} features x {r.latent.n} latent dimensions",
             "covariates": ", ".join(
-                f"{k} ({sum(map(len, v))} levels)" for k, v in self.levels.items()
+                [f"{k} ({sum(map(len, v))} levels)" for k, v in self.levels.items()]
+                + [f"{k} (numbers)" for k in r.numbers]
             )
             or "none",
             "parameters": f"{sum(v.size for v in network):,}",

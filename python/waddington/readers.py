@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .cells import Cells
+from .checks import check_query
 from .errors import InputError, listed
 from .files import columns_of
 from .model import Model
@@ -55,7 +57,7 @@ def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     """The same with the genes that the data have, in their order.
 
     Raises:
-        InputError: If a layer or a column is missing.
+        InputError: If a layer or a column is missing, or values are that no model can read.
     """
     recipe = model.recipe
     if isinstance(data, Cells):
@@ -64,9 +66,13 @@ def unmatched_cells(data: Any, model: Model, layer: str | None = None) -> Cells:
     sizes = model.record.get("size_factor")
     if isinstance(data, str | Path):
         known = _known(recipe, columns_of(data))
-        return Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
-    _check_anndata(data)
-    return _from_anndata(data, recipe, _known(recipe, data.obs), layer, sizes)
+        cells = Cells.from_file(data, layer, False, known, recipe.numbers, sizes)
+    else:
+        _check_anndata(data)
+        cells = _from_anndata(data, recipe, _known(recipe, data.obs), layer, sizes)
+    for note in check_query(cells, recipe):
+        warnings.warn(note, stacklevel=4)
+    return cells
 
 
 def _from_anndata(

@@ -173,14 +173,6 @@ def blocks_of(
         yield a, rows_at(x, slice(a, b))
 
 
-def padded(block: sparse.csr_matrix, start: int, n: int) -> sparse.csr_matrix:
-    """A block with empty rows around it, so that row numbers are those of all n rows."""
-    after = n - start - block.shape[0]
-    indptr = np.pad(block.indptr, (start, 0))
-    indptr = np.pad(indptr, (0, after), mode="edge")
-    return sparse.csr_matrix((block.data, block.indices, indptr), shape=(n, block.shape[1]))
-
-
 def ahead(make: Callable[[T], S], of: Sequence[T]) -> Iterator[S]:
     """make(x) for each x; a thread makes the next while the one before is in use."""
     with ThreadPoolExecutor(1) as thread:

@@ -8,7 +8,7 @@ from toys import data_for
 
 from waddington import recipes
 from waddington.cells import Cells
-from waddington.checks import check_training
+from waddington.checks import check_query, check_training
 from waddington.errors import InputError
 from waddington.parts import replace
 
@@ -28,9 +28,14 @@ def told(**columns):
 scvi = recipes.scvi
 ONE, SOME = np.full(60, "b0"), np.where(np.arange(60) < 3, "", "b0")
 BAD = {
-    "not whole": (changed(0.5), scvi(), "x", r"1 of .* are not whole numbers.* 0\.5 in cell 5"),
-    "negative": (changed(-1), scvi(), "x", "are negative, such as -1 in cell 5, feature 2.*raw"),
-    "NaN": (changed(np.nan), scvi(), "x", "are missing or infinite, such as nan in cell 5"),
+    "not whole": (changed(0.5), scvi(), "x", r"1 of .* are not whole numbers.* 0\.5 of feature"),
+    "negative": (
+        changed(-1),
+        scvi(),
+        "x",
+        "are negative, such as -1 of feature 'gene2' in cell 'cell5';.*raw",
+    ),
+    "NaN": (changed(np.nan), scvi(), "x", "are missing or infinite, such as nan of feature"),
     "infinite": (changed(np.inf), recipes.vae(likelihood="normal"), "x", "missing or infinite"),
     "neither 0 nor 1": (CELLS, recipes.vae(likelihood="bernoulli"), "x", "neither 0 nor 1.*x > 0"),
     "one cell": (CELLS.take(np.array([0])), scvi(), "x", "is 1 cell; training needs at least 2"),
@@ -129,3 +134,42 @@ def test_stored_zeros_are_no_counts():
     x.data[x.indptr[4] : x.indptr[5]] = 0
     notes = check_training(replace(CELLS, views={"rna": x}), scvi())
     assert any("1 of 60 cells have no rna counts" in note for note in notes)
+
+
+def named_cells():
+    names = {"genes": [f"g{i}" for i in range(4)], "cells": [f"c{i}" for i in range(1200)]}
+    return lambda x: Cells.from_arrays(sparse.csr_matrix(x), **names)
+
+
+@pytest.mark.parametrize("where", [0, 900])
+def test_a_bad_value_is_told_by_the_names_of_gene_and_cell(where):
+    """In a block of cells that is not the first, too."""
+    x = np.ones((1200, 4), np.float32)
+    x[where, 2] = -3
+    want = f"1 of the .* are negative, such as -3 of feature 'g2' in cell 'c{where}'; .*raw counts"
+    with pytest.raises(InputError, match=want):
+        check_training(named_cells()(x), scvi())
+
+
+def test_a_query_is_warned_of_fractions_and_refused_what_no_model_reads():
+    make = named_cells()
+    assert check_query(make(np.ones((1200, 4))), scvi()) == []
+    (note,) = check_query(make(np.log1p(np.ones((1200, 4)))), scvi())
+    assert "are not whole numbers, such as 0.693147 of feature 'g0' in cell 'c0'" in note
+    for bad in (-1.0, np.nan, np.inf):
+        with pytest.raises(InputError, match=r"in cell 'c0'"):
+            check_query(make(np.full((1200, 4), bad)), scvi())
+    assert check_query(make(np.full((1200, 4), 0.5)), recipes.vae(likelihood="normal")) == []
+    late = np.ones((1200, 4))
+    late[1100:] = 0.5  # not among the first ones
+    assert "'c1101'" in check_query(make(late), scvi())[0]
+
+
+def test_a_control_that_no_cell_has_is_told():
+    cells = told(condition=np.tile(["none", "A"], 30))
+    (note,) = [n for n in check_training(cells, recipes.cpa()) if "control" in n]
+    assert note == (
+        "'condition' has no level 'control', which was to be the control: no cell shows what a "
+        "perturbation adds to; control may be one of 'A', 'none'"
+    )
+    assert not [n for n in check_training(cells, recipes.cpa(control="none")) if "control" in n]

@@ -311,7 +311,9 @@ def test_what_is_no_count_is_named(part):
         part.validate(logs)
     x = some_counts()
     x[3, 4] = -2
-    with pytest.raises(InputError, match=r"1 of the .* negative, such as -2 in cell 3, feature 4"):
+    with pytest.raises(
+        InputError, match=r"1 of the .* negative, such as -2 of feature 4 in cell 3"
+    ):
         part.validate(sparse.csr_matrix(x))
 
 
@@ -320,7 +322,9 @@ def test_what_is_no_count_is_named(part):
 def test_what_is_not_finite_is_named(part, value):
     x = some_counts()
     x[2, 1] = value
-    with pytest.raises(InputError, match=r"missing or infinite, such as (nan|inf) in cell 2") as e:
+    with pytest.raises(
+        InputError, match=r"missing or infinite, such as (nan|inf) of feature 1 in cell 2"
+    ) as e:
         part.validate(sparse.csr_matrix(x))
     assert e.value.argument == "x"
 

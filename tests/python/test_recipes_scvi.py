@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import toys
 from toys import fit
 
 import waddington as wd
 from waddington import metrics, recipes, simulate, verbs
 from waddington.cells import Dims
+from waddington.errors import InputError
 from waddington.network import Network
 from waddington.schedules import Linear
 
@@ -111,3 +113,34 @@ def test_batch_effects_are_learnt_however_they_are_given(made, how):
     want = simulate.softmax(t["profiles"][t["type"]] + t["effects"][1])
     got, other = verbs.denoise(model, made.cells, library=1.0, batch="batch1"), t["batch"] == 0
     assert log_error(got, want, other) < 0.4 * log_error(t["frequency"], want, other)
+
+
+@pytest.mark.parametrize("name", ["scvi", "linear_scvi", "autozi", "adversarial_vae", "scpoli"])
+def test_gene_batch_is_the_first_batch_whatever_its_name(name):
+    batch = ("donor", "lane") if name in ("scvi", "linear_scvi") else "donor"
+    recipe = recipes.RECIPES[name](batch=batch, dispersion="gene-batch")
+    assert recipe.decoders[0].head.dispersion == "gene-donor"
+    other = recipes.RECIPES[name](batch=batch, dispersion="gene-type")
+    assert other.decoders[0].head.dispersion == "gene-type"
+
+
+def test_gene_label_is_the_column_of_labels():
+    for recipe in (recipes.scanvi, recipes.scpoli):
+        made = recipe(labels="type", batch="donor", dispersion="gene-label")
+        assert made.decoders[0].head.dispersion == "gene-type"
+
+
+def test_a_dispersion_or_library_that_there_is_not_is_told():
+    with pytest.raises(InputError, match="dispersion='gene-batch' needs a batch; give batch="):
+        recipes.scvi(dispersion="gene-batch")
+    with pytest.raises(InputError, match="needs a label"):
+        recipes.scpoli(dispersion="gene-label")
+    with pytest.raises(InputError, match="library must be one of observed, latent, size_factor"):
+        recipes.scvi(library="nix")
+
+
+def test_a_model_prints_its_numbers_beside_its_levels():
+    cells = toys.cells(60)
+    recipe = recipes.scvi(batch="batch", covariates=("age",))
+    model = wd.train(cells, recipe, epochs=1, seed=0, verbose=False)
+    assert model.summary()["covariates"].endswith("levels), age (numbers)")

@@ -1,5 +1,7 @@
 """How verbs are asked: what they need, and the sentence a user reads where it is not there."""
 
+import re
+
 import numpy as np
 import pytest
 from toys import fitted
@@ -7,6 +9,7 @@ from toys import fitted
 from waddington import verbs
 from waddington.errors import InputError
 from waddington.parts import replace
+from waddington.recipes import RECIPES
 from waddington.verbs.ask import codes_of, each
 
 
@@ -18,10 +21,21 @@ def test_every_verb_is_public_and_says_what_it_needs():
 
 def test_why_not_is_none_or_a_reason():
     assert verbs.why_not(fitted("scvi").model, "latent") is None
-    assert verbs.why_not(fitted("wgan").model, "latent") == "it has no encoder; it only generates"
-    assert verbs.why_not(fitted("autoencoder").model, "elbo") == "its latent space has no prior"
+    reason = lambda recipe, verb: verbs.why_not(fitted(recipe).model, verb)
+    assert reason("wgan", "latent").startswith("it has no encoder, it only generates; scvi(), ")
+    assert reason("autoencoder", "elbo").startswith("its latent space has no prior; that of ")
     with pytest.raises(InputError, match=r"there is no verb 'dance'; there are .*'denoise'"):
         verbs.why_not(fitted("scvi").model, "dance")
+
+
+@pytest.mark.parametrize("need", sorted(verbs.NEEDS))
+def test_recipes_that_are_named_as_able_are(need):
+    able, reason = verbs.NEEDS[need]
+    named = re.findall(r"(\w+)\(\)", reason)
+    assert named
+    for name in named:
+        batch = {"batch": "batch"} if f"{name}() with batch" in reason else {}
+        assert able(RECIPES[name](**batch))
 
 
 def test_answers_come_in_the_order_of_the_cells_whatever_the_block():

@@ -90,7 +90,7 @@ def test_lanes_are_looked_at_one_by_one():
     np.testing.assert_array_equal(found.score[: len(cells)], alone.score)
     with pytest.raises(wd.InputError, match="expected has no value for lane 'l2'"):
         wd.find_doublets(both, lane="lane", expected={"l1": 10}, epochs=1)
-    with pytest.raises(wd.InputError, match="lane '' has 49 cells"):
+    with pytest.raises(wd.InputError, match="there are 49 cells; it takes 50"):
         wd.find_doublets(cells.take(np.arange(49)))
 
 

@@ -104,7 +104,8 @@ test_that("queries that do not fit the model are told", {
     expect_error(getLatent(sce, scvi()), class = "not_a_model")
     expect_error(getLatent(sce, model, of = "median"), "must be one of")
     expect_error(denoise(sce, model, batch = "batch9"), class = "unseen_level")
-    expect_error(denoise(sce, model, condition = "a"), "was not trained on")
+    expect_error(denoise(sce, model, condition = "a"), "is the condition",
+                 class = "unknown_covariate")
     expect_error(denoise(sce, model, as_if = list(donor = "a")),
                  class = "unknown_covariate")
     expect_error(denoise(sce, model, as_if = list("a")), "named list")

@@ -50,8 +50,14 @@ test_that("the plot has what the object has", {
     built <- ggplot2::ggplot_build(p)
     expect_identical(nrow(built$layout$layout), 4L)
     points <- built$data[[1]]
-    expect_identical(nrow(points), 400L)
+    told <- sum(checks$genes$mean_data >= 0.1) # as the table counts
+    expect_identical(sum(points$PANEL == 2), told)
+    expect_identical(nrow(points), 300L + told)
     zeros <- points[points$PANEL == 1, ]
+    few <- checks
+    few$genes$mean_data[1:30] <- 0.09
+    expect_identical(nrow(ggplot2::ggplot_build(plot(few))$data[[1]]),
+                     300L + sum(few$genes$mean_data >= 0.1))
     expect_equal(sort(zeros$y), sort(unname(checks$genes$zeros_data)))
     expect_equal(built$data[[3]]$y, checks$ranks)
 })

@@ -120,3 +120,15 @@ test_that("an unknown assay is refused and the known ones are listed", {
         ns$.assayOf(sce, "count", call), "\"counts\"", class = "unknown_assay"
     )
 })
+
+test_that("what is said of each of several is heard once", {
+    said <- capture_warnings(
+        made <- .warnOnce(lapply(1:3, function(i) {
+            warning("the same")
+            if (i == 2) warning("another")
+            i
+        }))
+    )
+    expect_identical(said, c("the same", "another"))
+    expect_identical(made, list(1L, 2L, 3L))
+})

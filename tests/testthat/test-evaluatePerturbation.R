@@ -140,7 +140,7 @@ test_that("what can't be scored is refused by name", {
     )
     few <- sce[, which(heldOut())[1:3]]
     expect_error(
-        evaluatePerturbation(pred, few), "3 observed",
+        evaluatePerturbation(pred, few), "3 cells were observed",
         class = "waddington_InputError"
     )
     expect_error(

@@ -21,7 +21,7 @@ lane <- function(seed, n = 150, made = 15) {
 found <- function() {
     skip_if_no_python()
     trained("doublets", findDoublets(
-        BiocGenerics::cbind(lane(1), lane(2)), samples = "lane", seed = 1,
+        BiocGenerics::cbind(lane(1), lane(2)), lane = "lane", seed = 1,
         epochs = 20, expected = c(lane1 = 15, lane2 = 0.1)
     ))
 }
@@ -83,12 +83,12 @@ test_that("a matrix gives a DataFrame, a model is not trained again", {
 test_that("lanes and numbers that make no sense are told", {
     sce <- BiocGenerics::cbind(lane(1, 60, 5), lane(2, 30, 5))
     ask <- function(...) suppressWarnings(findDoublets(sce, ..., epochs = 1))
-    expect_error(ask(samples = "lane"), "35 cells",
+    expect_error(ask(lane = "lane"), "35 cells",
                  class = "waddington_InputError")
-    expect_error(findDoublets(sce, samples = "lanes"), "lane",
+    expect_error(findDoublets(sce, lane = "lanes"), "lane",
                  class = "unknown_column")
     expect_error(
-        findDoublets(sce, samples = "lane", expected = c(lane1 = 3)), "lane2",
+        findDoublets(sce, lane = "lane", expected = c(lane1 = 3)), "lane2",
         class = "wrong_length"
     )
     expect_error(findDoublets(sce, expected = -1), "`expected`")

@@ -313,3 +313,48 @@ test_that("a generator predicts by inversion, and says that it must", {
     expect_error(ask(method = "shift"), "inversion",
                  class = "waddington_InputError")
 })
+
+test_that("a batch is not taken for the condition", {
+    x <- mockCells()
+    ask <- function(model) {
+        predictPerturbation(x, model, from = "condition1", to = "condition2")
+    }
+    expect_error(ask(modelOfMock()), "Name the column, as in `condition =",
+                 class = "unknown_covariate")
+    told <- suppressWarnings(
+        trainVAE(x, scvi(batch = "batch"), epochs = 1, seed = 1)
+    )
+    expect_error(ask(told), class = "unknown_covariate")
+    expect_identical(told@record$roles$batch, "batch")
+    drugs <- suppressWarnings(
+        trainVAE(x, cpa(control = "condition1"), epochs = 1, seed = 1)
+    )
+    expect_identical(drugs@record$roles$condition, "condition")
+})
+
+test_that("doses that can't be read and recipes that can't are told", {
+    x <- mockCells()
+    x$dose <- ifelse(x$condition == "condition1", "0", "1")
+    drugs <- suppressWarnings(trainVAE(
+        x, cpa(control = "condition1", dose = "dose"), epochs = 1, seed = 1
+    ))
+    ask <- function(model, ...) {
+        suppressWarnings(predictPerturbation(
+            x, model, "condition", from = "condition1", to = "condition2", ...
+        ))
+    }
+    expect_error(ask(drugs, dose = "high"), "dose 'high' can't be read",
+                 class = "waddington_InputError")
+    expect_error(ask(drugs, dose = c(1, 2)), "has 2 numbers; it needs 1",
+                 class = "waddington_InputError")
+    expect_error(ask(modelOfMock(), dose = 1), "train cpa\\(dose=\\)",
+                 class = "waddington_InputError")
+    generator <- trainGAN(x, epochs = 1, seed = 1)
+    expect_error(getLatent(x, generator),
+                 "getLatent\\(\\) can't be asked.*scvi\\(\\), cvae\\(\\)",
+                 class = "waddington_InputError")
+    said <- capture_warnings(
+        trainVAE(x, cpa(control = "ctrl"), epochs = 1, seed = 1)
+    )
+    expect_match(said[1L], "no level 'ctrl', which was to be the control")
+})

@@ -1,5 +1,20 @@
 ns <- asNamespace("waddington")
 
+test_that("covariates that are numbers are shown beside levels", {
+    skip_if_no_python()
+    sce <- mockCells()
+    sce$percent <- seq_len(ncol(sce)) / ncol(sce)
+    both <- suppressWarnings(trainVAE(
+        sce, batch = "batch", covariates = "percent", epochs = 1, seed = 1
+    ))
+    expect_output(show(both), "batch1, batch2), percent (numbers)",
+                  fixed = TRUE)
+    one <- suppressWarnings(trainVAE(
+        sce, covariates = "percent", epochs = 1, seed = 1
+    ))
+    expect_output(show(one), "covariates  percent (numbers)", fixed = TRUE)
+})
+
 test_that("an interrupt keeps the best state and says so", {
     skip_if_no_python()
     sce <- mockCells(60, 20)

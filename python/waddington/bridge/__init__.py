@@ -9,7 +9,7 @@ without names is a list here even where it stands for an empty mapping, hence di
 from .. import __version__
 from .expression import denoise, denoise_to_file, latent, sample
 from .generation import augment, path_between, rareness, transform, traverse
-from .inputs import cells, cells_in_file, needs, needs_of, recipe
+from .inputs import cells, cells_in_file, check_query, needs, needs_of, recipe
 from .perturbations import evaluate_perturbation, perturbation_map, predict_perturbation
 from .references import (
     check_model,
@@ -39,6 +39,7 @@ __all__ = [
     "cells",
     "cells_in_file",
     "check_model",
+    "check_query",
     "clusters",
     "denoise",
     "denoise_to_file",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from .. import checks
 from ..cells import Cells
 from ..errors import InputError
 from ..model import Model
@@ -55,6 +57,13 @@ def needs_of(model: Model) -> dict[str, Any]:
     wanted = _needs(model.recipe)
     keep = [k for k in wanted["covariates"] if k not in wanted["labels"]]
     return {**wanted, "covariates": keep}
+
+
+@answer
+def check_query(model: Model, cells: Cells) -> None:
+    """Refuse cells that the model can't read; warn of those that are not what it was trained on."""
+    for note in checks.check_query(cells, model.recipe):
+        warnings.warn(note, stacklevel=2)
 
 
 def _needs(recipe: Recipe) -> dict[str, Any]:

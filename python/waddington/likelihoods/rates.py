@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import BadValue, InputError, listed
 
 LIBRARIES = ("observed", "size_factor", "none")
 CHUNK = 1 << 22
@@ -71,7 +71,8 @@ class Expected:
 def check_library(library: str) -> None:
     """Raise an InputError unless it is one of LIBRARIES."""
     if library not in LIBRARIES:
-        raise InputError(f"library must be one of {LIBRARIES}, got {library!r}", "library")
+        told = f"library must be one of {listed(LIBRARIES)}, got {library!r}"
+        raise InputError(told, "library")
 
 
 def start_logits(counts: sparse.csr_matrix, library: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def start_logits(counts: sparse.csr_matrix, library: np.ndarray) -> np.ndarray:
 
 
 def check_counts(data: sparse.csr_matrix, head: str) -> None:
-    """Raise an InputError unless all values are counts: finite, not negative, whole."""
+    """Raise a BadValue unless all values are counts: finite, not negative, whole."""
     check_finite(data)
     raw = "give the raw counts (they may be in another layer or assay)"
     report(data, lambda x: x < 0, "are negative", f"{head} needs counts: {raw}")
@@ -91,7 +92,7 @@ def check_counts(data: sparse.csr_matrix, head: str) -> None:
 
 
 def check_finite(data: sparse.csr_matrix) -> None:
-    """Raise an InputError if a value is missing or infinite."""
+    """Raise a BadValue if a value is missing or infinite."""
     report(
         data,
         lambda x: ~np.isfinite(x),
@@ -101,7 +102,7 @@ def check_finite(data: sparse.csr_matrix) -> None:
 
 
 def report(data: sparse.csr_matrix, fault, said: str, remedy: str) -> None:  # noqa: ANN001
-    """Raise an InputError if a stored value is at fault, with how many and the first of them."""
+    """Raise a BadValue if a stored value is at fault, with how many and the first of them."""
     n, first = 0, -1
     for start in range(0, len(data.data), CHUNK):
         bad = np.flatnonzero(fault(data.data[start : start + CHUNK]))
@@ -109,12 +110,8 @@ def report(data: sparse.csr_matrix, fault, said: str, remedy: str) -> None:  # n
         n += len(bad)
     if n:
         cell = int(np.searchsorted(data.indptr, first, "right")) - 1
-        where = f"{data.data[first]:g} in cell {cell}, feature {int(data.indices[first])}"
-        raise InputError(
-            f"{n} of the {data.nnz} non-zero values {said}, such as {where} (counted from 0); "
-            f"{remedy}",
-            "x",
-        )
+        told = f"{n} of the {data.nnz} non-zero values {said}"
+        raise BadValue(told, float(data.data[first]), cell, int(data.indices[first]), remedy)
 
 
 def draw_counts(rate: Tensor) -> Tensor:

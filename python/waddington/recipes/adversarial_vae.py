@@ -43,7 +43,7 @@ def adversarial_vae(
         n_hidden: Units of each hidden layer.
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb", "zinb" or "poisson".
-        dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
+        dispersion: "gene", "gene-cell", "gene-batch", or "gene-" and the name of another column.
         library: The "observed" total of a cell, "latent" (see `scvi()`), a "size_factor" of yours,
             or "none".
         kappa: Weight of the opponent, in nats per cell; the strength of mixing.

@@ -57,7 +57,7 @@ def autozi(
         n_latent: Dimensions of z.
         n_hidden: Units of each hidden layer.
         n_layers: Hidden layers of the encoder, and of the decoder.
-        dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
+        dispersion: "gene", "gene-cell", "gene-batch", or "gene-" and the name of another column.
         library: The "observed" total of a cell, a "size_factor" of yours, or "none".
         n_cells: About how many cells there are: the prior of delta counts once, not once per cell.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
@@ -77,7 +77,7 @@ def autozi(
         schedule=schedule,
     )  # fmt: skip
     (decoder,) = base.decoders
-    decoder = replace(decoder, head=PerhapsInflated(dispersion, library))
+    decoder = replace(decoder, head=PerhapsInflated(decoder.head.dispersion, library))
     terms = (*base.terms, SharedKL(weight=1.0 / n_cells))
     return replace(base, name="autozi", decoders=(decoder,), terms=terms)
 

@@ -32,7 +32,7 @@ def linear_scvi(
         n_hidden: Units of each hidden layer of the encoder.
         n_layers: Hidden layers of the encoder.
         likelihood: "nb", "zinb" or "poisson".
-        dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
+        dispersion: "gene", "gene-cell", "gene-batch", or "gene-" and the name of another column.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
         learning_rate: Of Adam, at the peak of its cycle; up to four times as much, in proportion,

@@ -16,6 +16,7 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..terms import KL, NLL
 from ..trace import Trace
+from .heads import varying
 from .schedule import PEAK, warm
 from .scvi import scvi
 
@@ -52,7 +53,8 @@ def scanvi(
         n_hidden: Units of each hidden layer.
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb", "zinb" or "poisson".
-        dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
+        dispersion: "gene", "gene-cell", "gene-batch", "gene-label", or "gene-" and the name of
+            another column.
         library: The "observed" total of a cell, "latent" (see `scvi()`), a "size_factor" of yours,
             or "none".
         alpha: Weight of the classification of labelled cells. A large one pulls types apart.
@@ -70,6 +72,7 @@ def scanvi(
     References:
         Xu et al. (2021), Molecular Systems Biology 17, e9620.
     """
+    dispersion = varying(dispersion, label=labels)
     base = scvi(
         batch, covariates, n_latent, n_hidden, n_layers, likelihood, dispersion, library,
         dropout, warm_up, encode_covariates, encoder=encoder, decoder=decoder,

@@ -11,6 +11,7 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..schedules import Piecewise, Schedule
 from ..trace import Trace
+from .heads import varying
 from .schedule import PEAK
 from .scvi import scvi
 
@@ -48,7 +49,8 @@ def scpoli(
         n_hidden: Units of each hidden layer.
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb", "zinb" or "poisson".
-        dispersion: "gene", "gene-cell", or "gene-" and the name of a column, as "gene-batch".
+        dispersion: "gene", "gene-cell", "gene-batch", "gene-label", or "gene-" and the name of
+            another column.
         eta: Weight of the distance to the mean of the type.
         pretraining: Fraction of the run before it counts.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
@@ -63,6 +65,7 @@ def scpoli(
         De Donno et al. (2023), Nature Methods 20, 1683.
     """
     units = (n_hidden,) * n_layers
+    dispersion = varying(dispersion, label=labels)
     base = scvi(
         batch, covariates, n_latent, likelihood=likelihood, dispersion=dispersion, warm_up=warm_up,
         encode_covariates=True, n_embedding=n_embedding,

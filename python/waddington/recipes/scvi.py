@@ -9,7 +9,7 @@ from ..parts import replace
 from ..recipe import Recipe
 from ..scales import Standardised
 from ..terms import KL, NLL
-from .heads import head
+from .heads import head, varying
 from .schedule import PEAK, training, warm
 
 
@@ -44,8 +44,8 @@ def scvi(
         n_layers: Hidden layers of the encoder, and of the decoder.
         likelihood: "nb"; "zinb" where there are more zeros than counts of this depth explain,
             which is rare for UMIs; or "poisson".
-        dispersion: Whether theta is one number per "gene", per gene and level of a column
-            ("gene-batch", with the name of that column), or per "gene-cell".
+        dispersion: Whether theta is one number per "gene", per gene and level of the (first) batch
+            ("gene-batch") or of another column ("gene-" and its name), or per "gene-cell".
         library: The "observed" total of a cell; "latent", inferred, with a log-normal prior for
             each level of the (first) batch; a "size_factor" of yours; or "none".
         dropout: Share of the encoder's hidden units that is left out in each step of training.
@@ -70,17 +70,18 @@ def scvi(
         Lopez et al. (2018), Nature Methods 15, 1053.
     """
     check_choice(inject, ("every", "first"), "inject")
+    check_choice(library, ("observed", "latent", "size_factor", "none"), "library")
     units = (n_hidden,) * n_layers
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
-    size = _inferred(library, batch, n_hidden)
     encoder = replace(encoder, inject=inject if encode_covariates else None)
-    counted = head(likelihood, dispersion, "observed" if size else library)
+    varies = varying(dispersion, batch=_first(batch))
+    size = _inferred(library, batch, n_hidden)
+    counted = head(likelihood, varies, "observed" if size else library)
     told = Decoder(replace(decoder, inject=inject), counted, library=size)
-    scale = Standardised(_first(batch)) if standardise else None
     return Recipe(
         name="scvi",
-        encoders=(Encoder(encoder, scale=scale),),
+        encoders=(Encoder(encoder, scale=Standardised(_first(batch)) if standardise else None),),
         latent=Gaussian(n_latent),
         decoders=(told,),
         conditions=conditions(batch, covariates, n_embedding),

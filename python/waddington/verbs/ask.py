@@ -19,14 +19,26 @@ from ..readers import query_cells
 from ..recipe import Recipe
 
 NEEDS: dict[str, tuple[Callable[[Recipe], Any], str]] = {
-    "encoder": (lambda r: r.encoders, "it has no encoder; it only generates"),
-    "decoder": (lambda r: r.views and r.decoders, "it decodes no data"),
-    "prior": (lambda r: r.latent.prior, "its latent space has no prior"),
-    "terms": (lambda r: r.terms, "it has no likelihood"),
-    "classifier": (lambda r: r.labels, "it predicts no labels"),
-    "conditions": (lambda r: r.conditions, "it was trained without covariates"),
+    "encoder": (
+        lambda r: r.encoders,
+        "it has no encoder, it only generates; scvi(), cvae() and others have one",
+    ),
+    "decoder": (
+        lambda r: r.views and r.decoders,
+        "it decodes no data; scvi(), vae() and others do",
+    ),
+    "prior": (
+        lambda r: r.latent.prior,
+        "its latent space has no prior; that of scvi(), vae() and others has",
+    ),
+    "terms": (lambda r: r.terms, "it has no likelihood; scvi(), vae() and others have one"),
+    "classifier": (lambda r: r.labels, "it predicts no labels; scanvi() does"),
+    "conditions": (
+        lambda r: r.conditions,
+        "it was trained without covariates; cvae() has them, scvi() with batch",
+    ),
 }
-"""By name: whether a recipe has it, and what a user reads if it does not."""
+"""By name: whether a recipe has it, and what a user reads if it does not: which ones have."""
 VERBS: dict[str, tuple[str, ...]] = {}
 """What each verb needs."""
 BLOCK = 2048

@@ -96,7 +96,8 @@ def find_doublets(
     for i, name in enumerate(np.unique(lanes).tolist()):
         here = np.flatnonzero(lanes == name)
         if len(here) < FEWEST:
-            told = f"lane {name!r} has {len(here)} cells; it takes {FEWEST} to tell doublets"
+            where = f"lane {name!r} has" if lane is not None else "there are"
+            told = f"{where} {len(here)} cells; it takes {FEWEST} to tell doublets"
             raise InputError(told, "lane")
         some = cells.take(here)
         mine = model

@@ -68,8 +68,8 @@ def evaluate_perturbation(
     x = matrix_of(data, prediction.features, layer)
     rows = observed_cells(prediction, data, x.shape[0], observed)
     if min(len(rows), len(prediction.cells)) < 4:
-        told = f"there are {len(rows)} observed and {len(prediction.cells)} predicted cells"
-        raise InputError(f"{told}; at least 4 of each are needed", "observed")
+        told = f"{len(rows)} cells were observed and {len(prediction.cells)} predicted"
+        raise InputError(f"{told}; scores take at least 4 of each", "observed")
     logs = log_values(x, prediction.counts)
     seen, before = dense(logs[rows]), dense(log_values(prediction.source, prediction.counts))
     top = most_changed(seen, before, n_top)

@@ -99,12 +99,14 @@ def groups_of(
         raise InputError(f"no cells are of type {of!r}; there are {known}", "of")
     mine = state == source if of is None else (state == source) & (kind == of)
     if not mine.any():
-        raise InputError(f"{of!r} has no cells in {source!r} to predict from", "of")
+        have = listed(np.unique(kind[state == source]), 12)
+        told = f"{of!r} has no cells in {source!r} to predict from; there are cells of {have}"
+        raise InputError(told, "of")
     pairs = tuple(_pairs(state, kind, source, told[level], of) for level in parts)
     if any(not found for found in pairs):
         raise InputError(
             f"no cell type but {of!r} has cells in both {source!r} and {target!r}; "
-            "there is nothing to learn the change from",
+            "there is nothing to learn the change from; measure one, or give its cells too",
             "cell_type",
         )
     borrowed = tuple(told[level] != [level] for level in parts)

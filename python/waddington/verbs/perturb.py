@@ -162,7 +162,7 @@ def predict_perturbation(
     groups = groups_of(data, {**about, "cell_type": cell_type, "of": of}, near)
     able = _able(models[0], condition, target)
     method = _method_of(models[0], method, condition, able)
-    _check_options(models[0], trust, dose, n_draws, condition)
+    _check_options(models[0], trust, dose, n_draws, about)
     question = Question(models, query_cells(data, models[0], layer), groups, able, dose)
     if method == "transfer":
         draw = question.counts if draw is None else draw
@@ -289,17 +289,20 @@ def _models(given: Model | Sequence[Model]) -> tuple[Model, ...]:
 
 
 def _check_options(
-    model: Model, trust: float | None, dose: str | None, n_draws: int, condition: str
+    model: Model, trust: float | None, dose: str | None, n_draws: int, about: dict[str, str]
 ) -> None:
     if trust is not None and not 0 <= trust <= 1:
         raise InputError(f"trust must be between 0 and 1, or None, got {trust!r}", "trust")
     if n_draws < 0 or (n_draws and model.recipe.latent.prior is None):
         why = "at least 0" if n_draws < 0 else f"0: a {model.recipe.name} model has no posterior"
         raise InputError(f"n_draws must be {why}, got {n_draws!r}", "n_draws")
+    condition, target = about["condition"], about["target"]
     effects = effects_of(model, condition)
     if dose is not None and (effects is None or effects.dose is None):
         told = f"{model.recipe.name} has learnt no doses of {condition!r}; train cpa(dose=)"
         raise InputError(told, "dose")
+    if dose is not None:
+        effects.doses(dose, target)
 
 
 def _able(model: Model, condition: str, target: str) -> bool:
