@@ -134,6 +134,19 @@ def test_pairs_add_up_and_the_one_that_interacts_stands_out():
     assert residual[ODD] > 3 * max(residual[k] for k in others)
 
 
+def test_the_decoder_alone_adds_pairs_up_too():
+    """With all trust in what the model composed, beside the sum of the singles in gene space."""
+    cells, seen, model = screened()
+    scores = {}
+    for pair in (k for k in HELD if k != ODD):
+        made = predict_perturbation(model, seen, "condition", "control", pair, trust=1.0)
+        found = wd.evaluate_perturbation(made, cells, n_splits=3, n_top=20)
+        scores[pair] = {k: found[k]["r2_change"] for k in ("predicted", "control + sum of shifts")}
+        assert scores[pair]["predicted"] > found["control + mean of shifts"]["r2_change"] + 0.1
+    assert np.mean([s["predicted"] for s in scores.values()]) > 0.88
+    assert min(s["control + sum of shifts"] for s in scores.values()) > 0.9
+
+
 def test_a_draw_of_the_basal_position_hardly_tells_the_perturbation():
     _, seen, model = screened()
     state = seen.covariates["condition"]
