@@ -14,6 +14,7 @@ from waddington import verbs
 from waddington.minibatches import minibatches
 from waddington.model import Model
 from waddington.parts import PARTS, from_json, parts_of, replace, to_json
+from waddington.recipes import RECIPES
 from waddington.terms import losses
 from waddington.trainer import Trainer
 
@@ -45,6 +46,10 @@ def assert_same(got, want):
 
 
 # The recipe ------------------------------------------------------------------------------------
+
+
+def test_every_recipe_is_a_case():
+    assert set(RECIPES) <= set(CASES) and all(CASES[k] is RECIPES[k] for k in RECIPES)
 
 
 def test_json_round_trip(case):
@@ -178,6 +183,22 @@ def test_new_levels_leave_old_answers_as_they_are(case):
         if condition.covariate in case.model.levels:
             wider = case.model.expand(**{condition.covariate: ("new",)})
             assert_same(ask_all(wider, case.cells), ask_all(case.model, case.cells))
+
+
+def test_a_query_changes_the_rows_of_its_levels_and_nothing_else(case):
+    """Weights of the reference, its running means among them, and its answers stay to the bit."""
+    grows = [c.covariate for c in case.recipe.conditions if c.covariate in case.model.levels]
+    if not grows or not case.recipe.encoders:
+        pytest.skip("it has no covariates that could grow, or can't place a query")
+    few = case.cells.take(np.arange(64))
+    query = replace(few, covariates={**few.covariates, grows[0]: np.full(64, "new")})
+    mapped = wd.map_query(case.model, query, epochs=2, held_out=0.0)
+    wide = case.model.expand(**{grows[0]: ("new",)})
+    was = wide.weights
+    changed = {k for k, v in mapped.model.weights.items() if not np.array_equal(v, was[k])}
+    assert changed and changed <= set(wide.network.new_rows(grows[0]))
+    assert mapped.model.weights.keys() == was.keys()
+    assert_same(ask_all(mapped.model, case.cells), ask_all(case.model, case.cells))
 
 
 # The verbs -------------------------------------------------------------------------------------
