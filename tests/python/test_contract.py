@@ -309,6 +309,17 @@ def test_terms_are_means_over_cells(case):
             torch.testing.assert_close(twice[name][0][k], g, rtol=1e-6, atol=1e-9)
 
 
+def test_a_minibatch_may_lack_a_level(case):
+    """All cells of one batch, condition or type: every term is finite, and so is its gradient."""
+    codes = minibatch(case, np.arange(len(case.cells))).codes
+    for name, code in codes.items():
+        rows = np.flatnonzero(code.numpy() == 0)[:12]
+        assert len(rows) == 12, name
+        some = minibatch(case, rows).to("cpu", torch.float64)
+        for grads, pull in gradients(network_of(case.model), case.recipe, some).values():
+            assert all(g.isfinite().all() for g in (*grads.values(), pull)), name
+
+
 def doubled(model):
     """The same model of data in which every gene is there twice."""
     genes, weights = len(model.features["rna"]), {}

@@ -161,6 +161,23 @@ def test_donors_are_replicates(world):
         wd.donor_differences(model, one, "group", "a", "b", "donor")
 
 
+def test_differences_between_donors_are_none_between_groups_of_donors():
+    """Eight donors differ, four in each group, and groups do not: cells are no replicates."""
+    rng = np.random.default_rng(2)
+    donor = np.repeat(np.arange(8), 100)
+    share = softmax(rng.normal(0, 0.8, 200) + rng.normal(0, 0.4, (8, 200))[donor])
+    x = rng.poisson(rng.gamma(8.0, 2500 * share / 8.0)).astype(np.float32)
+    told = {"donor": np.array([f"d{k}" for k in donor]), "group": np.array(list("ab"))[donor % 2]}
+    cells = Cells.from_arrays(sparse.csr_matrix(x), categorical=told)
+    model = fit(recipes.scvi(n_latent=10, n_hidden=64, epochs=40), cells, batch_size=64)
+    by_donor = wd.donor_differences(model, cells, "group", "a", "b", "donor")
+    log = np.log1p(x / x.sum(1, keepdims=True) * 2500)
+    mine = told["group"] == "a"
+    by_cell = benjamini_hochberg(stats.ttest_ind(log[mine], log[~mine], equal_var=False).pvalue)
+    assert (by_cell < 0.05).mean() > 0.5
+    assert by_donor["is_de"].mean() <= 0.05 and by_donor["bulk_is_de"].mean() <= 0.05
+
+
 def test_abundance_is_the_log_ratio_of_densities(world):
     cells, model = world
     log, names = wd.differential_abundance(model, cells, "group")

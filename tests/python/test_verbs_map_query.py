@@ -85,12 +85,8 @@ def test_positions_and_types_suffer_little_by_little_from_absent_genes(world):
     """5 to 40 % of the genes, each time those of before and more."""
     reference, query, _, model = world
     ask = lambda cells: wd.latent(wd.map_query(model, cells, epochs=8).query, cells)
-    order, whole, z = (
-        np.random.default_rng(0).permutation(70),
-        ask(query),
-        wd.latent(model, reference),
-    )
-    far, right = [], []
+    order, far, right = np.random.default_rng(0).permutation(70), [], []
+    whole, z = ask(query), wd.latent(model, reference)
     for share in (0.05, 0.1, 0.2, 0.4):
         some = without(query, [model.features["rna"][i] for i in order[: round(70 * share)]])
         with warnings.catch_warnings():
