@@ -38,6 +38,13 @@ def test_genes_with_extra_zeros_are_found(world):
     seen = np.asarray(cells.views["rna"].mean(0)).ravel() > 1
     assert roc_auc_score(inflated[seen], found["probability"][seen]) > 0.95
     assert found["gene"][3] == "3" and found["probability"].shape == (GENES,)
+    mean = lambda genes: found["probability"][seen & genes].mean()
+    assert mean(inflated) > mean(~inflated) + 0.2
+
+
+def test_what_all_cells_share_counts_once_and_not_once_per_cell():
+    (term,) = [t for t in recipes.autozi(n_cells=500).terms if t.name == "shared kl rna"]
+    assert term.weight == 1 / 500
 
 
 def test_genes_with_hardly_any_counts_stay_at_the_prior(world):
