@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -49,14 +50,15 @@ def off(profile, want):
     return np.square(np.log(profile + 1e-4) - np.log(want + 1e-4)).mean()
 
 
-def test_half_way_is_nearer_the_truth_than_half_of_both_ends():
+@pytest.mark.parametrize(("path", "part"), [("manifold", 0.05), ("linear", 0.5), ("slerp", 0.7)])
+def test_half_way_is_nearer_the_truth_than_half_of_both_ends(path, part):
     turn, share, cells, model = arc(gap=False)
     start, stop = ends(turn)
-    way = wd.interpolate(model, cells, start, stop, steps=5, library=1.0, path="manifold")
+    way = wd.interpolate(model, cells, start, stop, steps=5, library=1.0, path=path)
     x = cells.views[RNA].toarray()
     flat = np.mean([(x[i] / x[i].sum(1, keepdims=True)).mean(0) for i in (start, stop)], 0)
     want = simulate.softmax(share(0.5))[0]
-    assert off(way[2], want) < 0.5 * off(flat, want)
+    assert off(way[2], want) < part * off(flat, want)
 
 
 def test_half_way_over_a_gap_is_off_the_manifold():

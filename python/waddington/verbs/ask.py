@@ -20,6 +20,10 @@ from ..recipe import Recipe
 
 NEEDS: dict[str, tuple[Callable[[Recipe], Any], str]] = {
     "encoder": (lambda r: r.encoders, "it has no encoder; it only generates"),
+    "positions": (
+        lambda r: r.encoders or r.latent.prior,
+        "it has no encoder, and no prior to find cells by",
+    ),
     "decoder": (lambda r: r.views and r.decoders, "it decodes no data"),
     "prior": (lambda r: r.latent.prior, "its latent space has no prior"),
     "terms": (lambda r: r.terms, "it has no likelihood"),
