@@ -244,3 +244,10 @@ plot.leftOutPrediction <- function(x, ...) {
         ) +
         .theme()
 }
+
+# The cell nearest to the mean of its group.
+.middleOf <- function(z, cells) {
+    some <- z[cells, , drop = FALSE]
+    away <- rowSums(sweep(some, 2L, colMeans(some))^2)
+    cells[which.min(away)]
+}

@@ -45,9 +45,9 @@
 #'   \code{metadata(x)[[name]]$expected} has the expected number of each lane.
 #'
 #' @details
-#' A doublet of two like cells is a cell with more counts, and is hardly ever
-#' found. The expected number counts those too, so that of the cells that are
-#' called, some are no doublets: use the score to be more strict.
+#' A doublet of two like cells is a cell with more counts, and nothing but its
+#' size can tell it. The expected number counts those too, so that of the cells
+#' that are called, some are no doublets: use the score to be more strict.
 #'
 #' @section Errors: Class \code{waddington_InputError} for lanes of fewer than
 #'   50 cells.

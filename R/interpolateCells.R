@@ -27,11 +27,14 @@
 #'   mean; covariates are those of the first cell.
 #'
 #' @details A path is what the model makes of it, not a trajectory that cells
-#'   were seen on. Look at how genes change along it as a hypothesis.
+#'   were seen on. Look at how genes change along it as a hypothesis. In a
+#'   generator without an encoder, such as \code{\link{wgan}()}, all cells are
+#'   searched for first, which takes longer.
 #'
 #' @section Errors: Class \code{no_cells} if a group is empty,
-#'   \code{unknown_dimension}; \code{waddington_InputError} for a model without
-#'   an encoder.
+#'   \code{unknown_dimension}; \code{waddington_InputError} for a model whose
+#'   latent space has no place for given cells, and of \code{traverseLatent()}
+#'   for one without an encoder.
 #' @references White T (2016). Sampling generative networks. arXiv:1609.04468.
 #' @seealso \code{\link{plotInterpolation}} for the heat map.
 #' @examplesIf waddingtonAvailable()
@@ -58,7 +61,7 @@ interpolateCells <- function(x, model, from, to, ..., label = NULL,
         "path_between", query$handle, query$cells, as.list(ends[[1L]]),
         as.list(ends[[2L]]), steps, path, call = call
     )
-    middle <- .middleOf(.latentOf(query, call), ends[[1L]])
+    middle <- ends[[1L]][[way$middle]]
     values <- .decodeAt(query, way$at, rep(middle, steps), "median", call)
     share <- seq(0, 1, length.out = steps)
     values <- .expressionMatrix(values, model@genes, format(round(share, 3)))
@@ -131,11 +134,4 @@ traverseLatent <- function(x, model, dimension, ..., steps = 11, span = 3,
         ), class = "no_cells", call = call)
     }
     found
-}
-
-# The cell nearest to the mean of its group.
-.middleOf <- function(z, cells) {
-    some <- z[cells, , drop = FALSE]
-    away <- rowSums(sweep(some, 2L, colMeans(some))^2)
-    cells[which.min(away)]
 }

@@ -15,6 +15,7 @@ from waddington import verbs
 from waddington.minibatches import minibatches
 from waddington.model import Model
 from waddington.parts import PARTS, from_json, parts_of, replace, to_json
+from waddington.recipes import RECIPES
 from waddington.terms import losses
 from waddington.trainer import Trainer
 
@@ -46,6 +47,10 @@ def assert_same(got, want):
 
 
 # The recipe ------------------------------------------------------------------------------------
+
+
+def test_every_recipe_is_a_case():
+    assert set(RECIPES) <= set(CASES) and all(CASES[k] is RECIPES[k] for k in RECIPES)
 
 
 def test_json_round_trip(case):
@@ -181,6 +186,22 @@ def test_new_levels_leave_old_answers_as_they_are(case):
             assert_same(ask_all(wider, case.cells), ask_all(case.model, case.cells))
 
 
+def test_a_query_changes_the_rows_of_its_levels_and_nothing_else(case):
+    """Weights of the reference, its running means among them, and its answers stay to the bit."""
+    grows = [c.covariate for c in case.recipe.conditions if c.covariate in case.model.levels]
+    if not grows or not case.recipe.encoders:
+        pytest.skip("it has no covariates that could grow, or can't place a query")
+    few = case.cells.take(np.arange(64))
+    query = replace(few, covariates={**few.covariates, grows[0]: np.full(64, "new")})
+    mapped = wd.map_query(case.model, query, epochs=2, held_out=0.0)
+    wide = case.model.expand(**{grows[0]: ("new",)})
+    was = wide.weights
+    changed = {k for k, v in mapped.model.weights.items() if not np.array_equal(v, was[k])}
+    assert changed and changed <= set(wide.network.new_rows(grows[0]))
+    assert mapped.model.weights.keys() == was.keys()
+    assert_same(ask_all(mapped.model, case.cells), ask_all(case.model, case.cells))
+
+
 # The verbs -------------------------------------------------------------------------------------
 
 
@@ -289,6 +310,17 @@ def test_terms_are_means_over_cells(case):
     for name in once:
         for k, g in once[name][0].items():
             torch.testing.assert_close(twice[name][0][k], g, rtol=1e-6, atol=1e-9)
+
+
+def test_a_minibatch_may_lack_a_level(case):
+    """All cells of one batch, condition or type: every term is finite, and so is its gradient."""
+    codes = minibatch(case, np.arange(len(case.cells))).codes
+    for name, code in codes.items():
+        rows = np.flatnonzero(code.numpy() == 0)[:12]
+        assert len(rows) == 12, name
+        some = minibatch(case, rows).to("cpu", torch.float64)
+        for grads, pull in gradients(network_of(case.model), case.recipe, some).values():
+            assert all(g.isfinite().all() for g in (*grads.values(), pull)), name
 
 
 def doubled(model):

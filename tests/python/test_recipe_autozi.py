@@ -15,18 +15,18 @@ from waddington.likelihoods.rates import Rates
 from waddington.recipes.autozi import LEAST, PerhapsZINB
 from waddington.simulate import softmax
 
-GENES = 60
+GENES = 200
 
 
 @pytest.fixture(scope="module")
 def world():
-    """The second half of the genes has 40 % extra zeros."""
+    """The second half of the genes has 30 % extra zeros; means are from 0.02 to 200 counts."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(1200, 2))
-    share = softmax(rng.normal(0, 0.7, GENES) + 0.5 * z @ rng.normal(size=(2, GENES)))
-    x = rng.poisson(rng.gamma(10.0, 400 * share / 10.0))
+    share = softmax(rng.normal(0, 2.0, GENES) + 0.5 * z @ rng.normal(size=(2, GENES)))
+    x = rng.poisson(rng.gamma(10.0, 2000 * share / 10.0))
     inflated = np.arange(GENES) >= GENES // 2
-    x = (x * ((rng.random(x.shape) > 0.4) | ~inflated)).astype(np.float32)
+    x = (x * ((rng.random(x.shape) > 0.3) | ~inflated)).astype(np.float32)
     cells = Cells.from_arrays(sparse.csr_matrix(x))
     recipe = recipes.autozi(n_latent=5, n_hidden=48, n_cells=1080, epochs=50)
     return cells, inflated, fit(recipe, cells, batch_size=64)
@@ -38,6 +38,22 @@ def test_genes_with_extra_zeros_are_found(world):
     seen = np.asarray(cells.views["rna"].mean(0)).ravel() > 1
     assert roc_auc_score(inflated[seen], found["probability"][seen]) > 0.95
     assert found["gene"][3] == "3" and found["probability"].shape == (GENES,)
+    mean = lambda genes: found["probability"][seen & genes].mean()
+    assert mean(inflated) > mean(~inflated) + 0.2
+
+
+def test_what_all_cells_share_counts_once_and_not_once_per_cell():
+    (term,) = [t for t in recipes.autozi(n_cells=500).terms if t.name == "shared kl rna"]
+    assert term.weight == 1 / 500
+
+
+def test_genes_with_hardly_any_counts_stay_at_the_prior(world):
+    cells, inflated, model = world
+    p, mean = wd.zero_inflation(model)["probability"], cells.views["rna"].mean(0).A1
+    few = mean < 0.1
+    assert few.sum() > 10 and inflated[few].any() and not inflated[few].all()
+    assert np.abs(p[few] - 0.5).max() < 0.05
+    assert np.abs(p[mean > 1] - 0.5).mean() > 3 * np.abs(p[few] - 0.5).mean()
 
 
 def test_answers_do_not_draw(world):

@@ -53,7 +53,7 @@ def mixed(model, cells):
 def test_correction_mixes_batches_and_keeps_clusters():
     cells, plain, ours = planted(0.8), corrected(0.0), corrected(10.0)
     assert mixed(plain, cells) < 0.3 and mixed(ours, cells) > 0.8
-    assert agreement(ours, cells) > 0.9
+    assert agreement(ours, cells) > max(0.9, agreement(plain, cells) - 0.01)
 
 
 def test_corrected_values_do_not_tell_the_batch():

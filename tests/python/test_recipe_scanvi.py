@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 from toys import fit
 
 import waddington as wd
-from waddington import recipes, simulate
+from waddington import metrics, recipes, simulate
 from waddington.cells import Dims
 from waddington.latents import Posterior
 from waddington.likelihoods.categorical import Classes
@@ -75,7 +76,7 @@ def test_nothing_is_drawn_at_the_mean(prior):
 
 @pytest.fixture(scope="module")
 def world():
-    made = simulate.counts(700, 60, n_types=5, n_batches=2, depth=400, seed=1)
+    made = simulate.counts(700, 60, n_types=5, n_batches=2, depth=60, seed=2)
     recipe = recipes.scanvi(batch="batch", n_latent=10, n_layers=1, n_hidden=64, epochs=25)
     data = hidden(made.cells, 0.1)
     return made.cells, data, fit(recipe, data, batch_size=64, lr=3e-3)
@@ -87,6 +88,16 @@ def test_hidden_labels_are_found(world):
     unseen = data.covariates["cell_type"] == ""
     assert 0.85 < unseen.mean() < 0.95
     assert (said.label == cells.covariates["cell_type"])[unseen].mean() > 0.95
+
+
+@pytest.mark.parametrize("k", [1, 5, 15])
+def test_hidden_labels_are_found_better_than_by_neighbours_in_components(world, k):
+    cells, data, model = world
+    unseen, truth = data.covariates["cell_type"] == "", cells.covariates["cell_type"]
+    z = metrics.principal_components(simulate.log_normalised(cells).views["rna"], 10)
+    near = KNeighborsClassifier(k).fit(z[~unseen], truth[~unseen])
+    right = (wd.label(model, data).label == truth)[unseen].mean()
+    assert right > near.score(z[unseen], truth[unseen])
 
 
 def test_generated_cells_are_of_all_labels(world):

@@ -65,14 +65,39 @@ def test_dispersion_is_per_condition_and_minibatches_have_both():
     assert recipes.trvae(likelihood="normal").decoders[0].head.counts is False
 
 
-def test_conditions_that_differ_in_noise_alone_become_one_where_they_are_aligned():
-    cells = world().cells
+def noisy_when_stimulated(cells):
+    """The same cells, of which those that are stimulated lost 70 % of their counts."""
     x = cells.views[RNA].toarray()
     lost = cells.covariates["condition"] == "stimulated"
     x[lost] = np.random.default_rng(0).binomial(x[lost].astype(int), 0.3)
-    noisy = replace(cells, views={RNA: sparse.csr_matrix(x.astype(np.float32))})
-    found = {}
+    return replace(cells, views={RNA: sparse.csr_matrix(x.astype(np.float32))})
+
+
+def test_conditions_that_differ_in_noise_alone_become_one_where_they_are_aligned():
+    noisy, found = noisy_when_stimulated(world().cells), {}
     for mmd in (0.0, 30.0):
         recipe = recipes.trvae(n_latent=6, hidden=(32, 16), mmd=mmd)
         found[mmd] = discrepancy(fit(recipe, noisy, epochs=25, batch_size=64, lr=3e-3), cells=noisy)
     assert found[30.0] < 0.2 * found[0.0]
+
+
+def test_counterfactuals_have_variances_nearer_the_truth_than_a_cvae_s():
+    """In four of five data sets whose conditions differ in noise, as log values.
+
+    Of means a trVAE and a cVAE tell as much: 97 % of the variance and more.
+    """
+    better = []
+    for seed in range(5):
+        sim = simulate.perturbation(400, 50, 3, n_responding=15, depth=1500.0, seed=seed)
+        cells = simulate.log_normalised(noisy_when_stimulated(sim.cells))
+        control = cells.take(np.flatnonzero(~sim.truth["stimulated"]))
+        seen = cells.views[RNA][sim.truth["stimulated"]].toarray()
+        small, scores = {"n_latent": 6, "hidden": (32, 16), "likelihood": "normal"}, []
+        for recipe in (recipes.trvae(mmd=5.0, **small), recipes.cvae(**small)):
+            model = fit(recipe, cells, seed, epochs=25, batch_size=64, lr=3e-3)
+            made = wd.sample(model, control, near=True, condition="stimulated")
+            r2 = lambda f, x=made, y=seen: np.corrcoef(f(x, 0), f(y, 0))[0, 1] ** 2
+            scores.append((r2(np.mean), r2(np.var)))
+        better.append(scores[0][1] > scores[1][1])
+        assert scores[0][0] > 0.97
+    assert sum(better) >= 4

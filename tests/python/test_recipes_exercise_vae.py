@@ -42,6 +42,25 @@ def test_it_denoises_log_values_which_are_never_negative():
     assert right(got) > 0.95 > 0.9 > right(x)
 
 
+@pytest.mark.slow
+def test_cells_of_three_studies_are_reconstructed_as_well_as_can_be():
+    """Squared correlation over held-out entries: the lecture's figure, beside that of the truth.
+
+    The truth is the expected log value of each entry, given the mean that it was drawn around.
+    """
+    made = simulate.counts(1800, 100, 3, 3, 1000.0, seed=0)
+    logs, held = simulate.log_normalised(made.cells, base=2), np.arange(1440, 1800)
+    model = fit(recipes.exercise_vae(epochs=100, batch_size=32), logs.take(np.arange(1440)))
+    library = made.truth["library"][held]
+    mean, rng = library * made.truth["frequency"][held], np.random.default_rng(1)
+    draws = (rng.poisson(rng.gamma(5.0, mean / 5.0)) for _ in range(100))
+    truth = np.mean([np.log2(1 + 1e4 * x / library) for x in draws], 0)
+    x = logs.views["rna"].toarray()[held]
+    right = lambda guess: np.corrcoef(guess.ravel(), x.ravel())[0, 1] ** 2
+    assert right(verbs.reconstruct(model, logs.take(held))) > right(truth) - 0.02
+    assert right(np.tile(x.mean(0), (360, 1))) < right(truth) - 0.3
+
+
 def test_counts_are_not_what_it_is_for_but_any_numbers_are_taken():
     recipe = recipes.exercise_vae(n_latent=2, epochs=1)
     assert not recipe.head("rna").counts and data_for(recipe).views["rna"].max() < 20

@@ -50,6 +50,14 @@ def test_a_type_that_was_never_seen_is_novel(world):
     assert set(said.said[said.unknown]) == {"unknown"}
 
 
+def test_probabilities_are_calibrated_and_drop_for_a_type_that_was_never_seen(world):
+    cells, old, _, said = world
+    codes = np.array([said.levels.index(k) for k in cells.covariates["cell_type"][old]])
+    assert calibration_error(said.probabilities[old], codes) < 0.02
+    known, new = said.probability[old].mean(), said.probability[~old].mean()
+    assert new < 0.8 < 0.98 < known
+
+
 def test_thresholds_do_what_they_say(world):
     cells, _, model, _ = world
     none = wd.label(model, unlabelled(cells), threshold=0, max_novelty=1)

@@ -1,5 +1,7 @@
 """Queries on a reference that must not move."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -77,6 +79,24 @@ def test_a_second_query_follows(world, mapped):
     np.testing.assert_array_equal(wd.latent(again.model, reference), wd.latent(model, reference))
     before, after = wd.latent(mapped.model, query), wd.latent(again.model, query)
     np.testing.assert_array_equal(after, before)
+
+
+def test_positions_and_types_suffer_little_by_little_from_absent_genes(world):
+    """5 to 40 % of the genes, each time those of before and more."""
+    reference, query, _, model = world
+    ask = lambda cells: wd.latent(wd.map_query(model, cells, epochs=8).query, cells)
+    order, far, right = np.random.default_rng(0).permutation(70), [], []
+    whole, z = ask(query), wd.latent(model, reference)
+    for share in (0.05, 0.1, 0.2, 0.4):
+        some = without(query, [model.features["rna"][i] for i in order[: round(70 * share)]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            q = ask(some)
+        far.append(np.linalg.norm(q - whole, axis=1).mean())
+        right.append(accuracy(reference, z, query, q))
+    between = np.linalg.norm(whole[:-1] - whole[1:], axis=1).mean()
+    assert (np.diff(far) > 0).all() and far[0] < 0.25 * between and far[-1] < 0.6 * between
+    assert min(right) > 0.95
 
 
 def test_an_absent_gene_is_not_a_zero(world):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toys import fit, fitted
+from toys import agrees, fit, fitted
 
 from waddington import recipes, simulate, verbs
 from waddington.errors import InputError
@@ -69,6 +69,23 @@ def test_generated_types_are_those_of_the_data():
     real = np.log1p(made.cells.views["rna"].toarray())
     shares = metrics.coverage(new, real, made.cells.covariates["cell_type"])
     assert min(shares.values()) > 0.1
+
+
+def test_new_cells_are_as_real_cells_that_were_not_seen():
+    """A forest hardly tells those made near cells of training from other real cells.
+
+    Those from the prior it tells: it makes cells between types, where no cells are.
+    """
+    from waddington import metrics
+
+    cells = simulate.counts(1200, 40, 3, 1, depth=300.0, seed=5).cells
+    train, other = cells.take(np.arange(600)), cells.take(np.arange(600, 1200))
+    model = fit(recipes.scvi(n_latent=5), train, lr=5e-3, epochs=80, batch_size=64)
+    old, real = (c.views["rna"].toarray() for c in (train, other))
+    made = {near: verbs.sample(model, train, near=near, seed=1) for near in (True, False)}
+    auc = [metrics.two_sample_auc(x[:300], real[:300]) for x in (old, made[True], made[False])]
+    assert auc[0] < 0.58 and auc[1] < 0.7 < auc[2] < 0.9
+    agrees(made[True], real, old)
 
 
 @pytest.mark.parametrize(

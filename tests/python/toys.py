@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.neighbors import NearestNeighbors
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -99,6 +100,10 @@ VARIANTS = {
     "scvi standardised": lambda: told_batches(standardise=True),
     "scvi gene-cell": lambda: recipes.scvi(dispersion="gene-cell", library="size_factor"),
     "linear_scvi with batches": lambda: recipes.linear_scvi(batch="batch"),
+    "scanvi with batches": lambda: recipes.scanvi(batch="batch", encode_covariates=True),
+    "saucie with batches": lambda: recipes.saucie("batch", hidden=(32, 16)),
+    "cardec with batches": lambda: recipes.cardec("batch", n_clusters=3, n_variable=20),
+    "scgan of types": lambda: recipes.scgan("cell_type", 8, (32,), (32,)),
     "vae poisson": lambda: recipes.vae(likelihood="poisson", capacity=5.0),
     "vae bernoulli": lambda: recipes.vae(likelihood="bernoulli", hidden=()),
     "vae multinomial": lambda: recipes.vae(likelihood="multinomial", beta=0.2),
@@ -147,6 +152,30 @@ def fit(recipe, data, seed=0, **changes):
 def real(x):
     """Cells of real numbers, from a dense matrix."""
     return Cells({RNA: sparse.csr_matrix(x)})
+
+
+def agrees(made, other, old, worst=3.0):
+    """Generated counts are as real ones that the model never saw, and no copies of those it saw.
+
+    Gene by gene means, variances and shares of zeros, and the correlations of genes, differ from
+    those of other real cells at most `worst` times as much as between two sets of real cells. A
+    generated cell is as far from the nearest cell of training as other real cells are.
+    """
+    pairs = np.triu_indices(made.shape[1], 1)
+    logs = [np.log1p(x) for x in (made, other, old)]
+    scales = {
+        "mean": lambda x: x.mean(0),
+        "sd": lambda x: x.std(0),
+        "zeros": lambda x: (x == 0).mean(0),
+        "correlation": lambda x: np.corrcoef(x.T)[pairs],
+    }
+    for name, f in scales.items():
+        ours, usual = (np.abs(f(x) - f(logs[1])).mean() for x in (logs[0], logs[2]))
+        assert ours < worst * usual, (name, ours, usual)
+    near = NearestNeighbors(n_neighbors=1).fit(logs[2])
+    away, usual = (near.kneighbors(x)[0][:, 0] for x in logs[:2])
+    assert 0.8 < np.median(away) / np.median(usual) < 1.25
+    assert (away < np.quantile(usual, 0.05)).mean() < 0.15
 
 
 class NoNoise:

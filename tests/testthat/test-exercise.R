@@ -195,7 +195,7 @@ test_that("paths lead from one mean to the other", {
 
 test_that("a left-out type is predicted, scored and shown", {
     skip_if_not(waddingtonAvailable())
-    sce <- mockCells(n_cells = 400)
+    sce <- mockCells(n_cells = 800)
     out <- sce$cell_type == "type1" & sce$batch == "batch2"
     set.seed(1)
     model <- trainVAE(sce[, !out], epochs = 60, verbose = FALSE)
@@ -212,8 +212,9 @@ test_that("a left-out type is predicted, scored and shown", {
     expect_identical(scores$method, c(
         "predicted", "nearest type", "other batch", "shift of means"
     ))
-    expect_gt(scores$r2[1], scores$r2[2])
-    expect_gt(scores$r2_top[1], 0.8)
+    # both controls of the exercise, over all genes and over those that differ
+    expect_gt(scores$r2[1], max(scores$r2[2:3]))
+    expect_gt(scores$r2_top[1], max(scores$r2_top[2:3], 0.8))
     profile <- predicted$profiles[, c("predicted", "observed")]
     expect_equal(scores$r2[1], cor(profile)[1, 2]^2)
     expect_output(print(predicted), "type1 in batch2, predicted from batch1")

@@ -233,3 +233,26 @@ test_that("responses at doses between those measured are drawn", {
         "no doses", class = "waddington_InputError"
     )
 })
+
+test_that("a path leads through a generator, which has no encoder", {
+    skip_if_no_python()
+    sce <- mockCells()
+    model <- trained("generator", trainGAN(
+        sce, recipe = wgan(n_latent = 8, generator = c(64, 64),
+                           critic = c(64, 64), learning_rate = 2e-3),
+        epochs = 100, seed = 1
+    ))
+    path <- interpolateCells(
+        sce, model, "type1", "type2", label = "cell_type", steps = 3
+    )
+    expect_identical(dim(path), c(nrow(sce), 3L))
+    expect_true(all(attr(path, "novelty") >= 0 & attr(path, "novelty") <= 1))
+    counts <- as.matrix(SummarizedExperiment::assay(sce, "counts"))
+    marks <- SummarizedExperiment::rowData(sce)$marker_of
+    share <- function(step, type) {
+        sum(path[which(marks == type), step]) / sum(path[, step])
+    }
+    expect_gt(share(1, "type1"), 1.3 * share(3, "type1"))
+    expect_gt(share(3, "type2"), 1.3 * share(1, "type2"))
+    expect_error(traverseLatent(sce, model, 2), "no encoder")
+})

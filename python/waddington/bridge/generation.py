@@ -48,10 +48,14 @@ def rareness(model: Model, cells: Cells, method: str, seed: int) -> list[float]:
 def path_between(
     model: Model, cells: Cells, start: Sequence[int], stop: Sequence[int], steps: int, path: str
 ) -> dict[str, Any]:
-    """Where a path leads, (steps, n_latent), and how far from all cells; counted from 1."""
-    ends = (np.asarray(rows, dtype=int) - 1 for rows in (start, stop))
+    """Where a path leads, (steps, n_latent), and how far from all cells; counted from 1.
+
+    "middle" is the one of `start` that is nearest to their mean, by its place among them.
+    """
+    ends = [np.asarray(rows, dtype=int) - 1 for rows in (start, stop)]
     at, novelty = verbs.path_between(model, cells, *ends, steps, path)
-    return {"at": at, "novelty": novelty.tolist()}
+    away = np.square(verbs.positions(model, cells.take(ends[0])) - at[0]).sum(1)
+    return {"at": at, "novelty": novelty.tolist(), "middle": int(away.argmin()) + 1}
 
 
 @answer

@@ -23,6 +23,10 @@ NEEDS: dict[str, tuple[Callable[[Recipe], Any], str]] = {
         lambda r: r.encoders,
         "it has no encoder, it only generates; scvi(), cvae() and others have one",
     ),
+    "positions": (
+        lambda r: r.encoders or r.latent.prior,
+        "it has no encoder, and no prior to find cells by; scvi(), vae() and others have both",
+    ),
     "decoder": (
         lambda r: r.views and r.decoders,
         "it decodes no data; scvi(), vae() and others do",

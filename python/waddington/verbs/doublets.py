@@ -65,7 +65,8 @@ def find_doublets(
     doublets themselves, its odds are not those of being one: with a share s of doublets, the
     probability is s times the density of simulated doublets over that of cells.
 
-    A doublet of two like cells looks like a cell with more counts, and is hardly ever found.
+    A doublet of two like cells looks like a cell with more counts, and nothing but its size can
+    tell it.
 
     Args:
         data: An AnnData, or Cells: raw counts.

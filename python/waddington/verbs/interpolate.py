@@ -16,11 +16,12 @@ from ..network import Network
 from . import paths
 from .ask import codes_of, each, verb
 from .denoise import decoder_of, library_of
+from .invert import positions
 
 PATHS = ("linear", "slerp", "manifold")
 
 
-@verb("encoder", "decoder")
+@verb("positions", "decoder")
 def interpolate(
     model: Model,
     cells: Cells,
@@ -33,6 +34,8 @@ def interpolate(
     **as_if: str,
 ) -> np.ndarray:
     """Expected data along a path in latent space from some cells to others.
+
+    In a generator without an encoder cells are searched for, which takes longer; see `invert`.
 
     Args:
         model: The model.
@@ -58,8 +61,10 @@ def interpolate(
     ends = {k: _chosen(len(cells), given) for k, given in (("start", start), ("stop", stop))}
     if empty := [k for k, v in ends.items() if not len(v)]:
         raise InputError(f"{empty[0]} names no cells", empty[0])
-    a, b = (each(model, cells.take(i), _mean).mean(0) for i in ends.values())
-    z = torch.from_numpy(_path(model, cells, a, b, steps, path).astype(a.dtype))
+    a, b = (positions(model, cells.take(i)).mean(0) for i in ends.values())
+    check_choice(path, PATHS, "path")
+    others = a[None] if path == "linear" else positions(model, cells)
+    z = torch.from_numpy(_path(others, a, b, steps, path).astype(a.dtype))
     like = cells.take(np.repeat(ends["start"][:1], steps))
     (m,) = minibatches(like, model.levels, steps)
     ask = decoder_of(model, view, library_of(model, cells, view, library), codes_of(model, as_if))
@@ -67,7 +72,7 @@ def interpolate(
         return ask(model.network, m, z).mean.numpy()
 
 
-@verb("encoder")
+@verb("positions", "decoder")
 def path_between(
     model: Model,
     cells: Cells,
@@ -81,9 +86,9 @@ def path_between(
     Positions further from the cells than 95 in 100 cells are from theirs are off the manifold: what
     is decoded there was never seen.
     """
-    z = each(model, cells, _mean)
+    z = positions(model, cells)
     a, b = (z[_chosen(len(cells), given)].mean(0) for given in (start, stop))
-    at = _path(model, cells, a, b, steps, path)
+    at = _path(z, a, b, steps, path)
     return at, paths.novelty(at, z)
 
 
@@ -128,14 +133,11 @@ def traverse(
         return ask(model.network, m, torch.from_numpy(at)).mean.numpy()
 
 
-def _path(
-    model: Model, cells: Cells, a: np.ndarray, b: np.ndarray, steps: int, path: str
-) -> np.ndarray:
-    """Latent positions from a to b, (steps, n_latent)."""
+def _path(z: np.ndarray, a: np.ndarray, b: np.ndarray, steps: int, path: str) -> np.ndarray:
+    """Latent positions from a to b among those of all cells, z; (steps, n_latent)."""
     check_choice(path, PATHS, "path")
     if path == "linear":
         return paths.straight(a, b, steps)
-    z = each(model, cells, _mean)
     return paths.slerp(a, b, steps, z.mean(0)) if path == "slerp" else paths.along(a, b, steps, z)
 
 
