@@ -102,8 +102,8 @@ class Minibatch:
         codes: Levels by covariate, -1 is unknown, (cells,).
         present: Which cells have a view, (cells,) bool.
         index: Which cells of the data set these are, (cells,).
-        values: Covariates that are numbers, (cells, k).
         size_factor: The user's size factors, (cells, 1); ones if there are none.
+        values: Covariates that are numbers, (cells, k).
         said: Library sizes by view that a user said, which no model is to infer, (cells, 1).
     """
 
@@ -112,8 +112,8 @@ class Minibatch:
     codes: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
     index: Tensor
+    size_factor: Tensor
     values: Mapping[str, Tensor] = field(default_factory=dict)
-    size_factor: Tensor | None = None
     said: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:

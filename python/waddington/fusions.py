@@ -57,6 +57,6 @@ class PoENet(AloneNet):
 
     def fuse(self, posteriors: Mapping[str, Posterior], cells: Minibatch) -> Posterior:
         """Precisions add up; a view that a cell lacks has none."""
-        weight = {v: cells.has(v)[:, None] / q.scale**2 for v, q in posteriors.items()}
+        weight = {v: cells.has(v)[:, None] / q.spread**2 for v, q in posteriors.items()}
         total = 1.0 + sum(weight.values())
         return Posterior(sum(weight[v] * posteriors[v].loc for v in weight) / total, total**-0.5)

@@ -260,8 +260,8 @@ def _slice(block: Minibatch, a: int, b: int, bounds: Mapping[str, Sequence[int]]
         cut_all(block.codes),
         cut_all(block.present),
         block.index[a:b],
-        cut_all(block.values),
         block.size_factor[a:b],
+        cut_all(block.values),
     )
 
 
@@ -284,6 +284,6 @@ def _pinned(block: Minibatch, device: torch.device) -> Minibatch:
         some["codes"],
         some["present"],
         pin(block.index),
-        some["values"],
         pin(block.size_factor),
+        some["values"],
     )

@@ -23,7 +23,7 @@ class Optimiser:
 
     names: tuple[str, ...] = ()
 
-    def __init__(self, spec: Any, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, spec: Any, parameters: Sequence[Tensor]) -> None:
         self.spec, self.parameters, self.steps = spec, list(parameters), 0
         self.of = {k: [torch.zeros_like(p) for p in self.parameters] for k in self.names}
 
@@ -36,11 +36,11 @@ class Optimiser:
     def step(self, lr: float) -> None:
         """One update of every parameter that has a gradient."""
         self.steps += 1
-        has = [i for i, p in enumerate(self.parameters) if p.grad is not None]
-        params = [self.parameters[i] for i in has]
-        state = {k: [v[i] for i in has] for k, v in self.of.items()}
+        given = {i: p.grad for i, p in enumerate(self.parameters) if p.grad is not None}
+        params = [self.parameters[i] for i in given]
+        state = {k: [v[i] for i in given] for k, v in self.of.items()}
         if params:
-            self.update(params, [p.grad for p in params], state, lr)
+            self.update(params, list(given.values()), state, lr)
 
     def update(
         self, p: list[Tensor], g: list[Tensor], s: Mapping[str, list[Tensor]], lr: float

@@ -65,7 +65,7 @@ def log_likelihood(model: Model, cells: Cells, n_samples: int = 100, seed: int =
             z = q.rsample()
             trace = Trace(q=q, z=z)
             trace.update(net.decode(z, m, trace))
-            ratio = net.prior.log_prob(z) - q.log_prob(z) + trace.get("library.log_ratio", 0.0)
+            ratio = net.prior_net.log_prob(z) - q.log_prob(z) + trace.get("library.log_ratio", 0.0)
             weights.append(_log_likelihood(model, trace, m) + ratio)
         return torch.stack(weights).logsumexp(0) - math.log(n_samples)
 

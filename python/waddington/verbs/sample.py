@@ -60,7 +60,7 @@ def sample(
     def ask(net: Network, m: Minibatch) -> object:
         here = m.as_if(codes)
         here = here if near else replace(here, said=here.library)  # it is lent, not inferred
-        z = net.encode(m).rsample() if near else net.prior.sample(here)
+        z = net.encode(m).rsample() if near else net.prior_net.sample(here)
         made = net.decode(z, here)[view]
         return made.mean if expected else made.sample()
 
