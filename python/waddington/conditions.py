@@ -14,7 +14,7 @@ from .cells import Cells, Dims, Levels, Minibatch
 from .contracts import ConditionPart
 from .parts import part
 
-M = TypeVar("M")
+M = TypeVar("M", bound=nn.Module)
 
 
 class Modules(nn.ModuleDict, Generic[M]):

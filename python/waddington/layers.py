@@ -142,8 +142,8 @@ class DenseLayer(nn.Module):
 
     def forward(self, h: Tensor | Mapping[str, Rows], cells: Minibatch) -> Tensor:
         """(cells, units)."""
-        h = self.norm(self.shift(self.linear(h), cells))
-        return F.dropout(ACTIVATIONS[self.spec.act](h), self.spec.dropout, self.training)
+        out = self.norm(self.shift(self.linear(h), cells))
+        return F.dropout(ACTIVATIONS[self.spec.act](out), self.spec.dropout, self.training)
 
 
 @part

@@ -231,7 +231,7 @@ def coverage(made: np.ndarray, real: np.ndarray, labels: Labels) -> dict[str, fl
 
 
 def _dense(x: Matrix) -> np.ndarray:
-    return np.asarray(x.todense()) if sparse.issparse(x) else np.asarray(x)
+    return np.asarray(x.todense() if hasattr(x, "todense") else x)
 
 
 def _mean(x: Matrix) -> np.ndarray:

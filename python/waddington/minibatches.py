@@ -271,7 +271,7 @@ def _pinned(block: Minibatch, device: torch.device) -> Minibatch:
         return block
     pin = lambda x: x.pin_memory()
     pinned = {
-        k: Rows(*map(pin, (x.indptr, x.indices, x.values)), x.n_features)
+        k: Rows(pin(x.indptr), pin(x.indices), pin(x.values), x.n_features)
         for k, x in block.views.items()
     }
     some = {

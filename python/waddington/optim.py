@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import InputError
 from .parts import part
@@ -80,14 +80,14 @@ class Adam:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return AdamState(self, parameters)
 
 
 class AdamState(Optimiser):
     """See `Adam`."""
 
-    def __init__(self, spec: Adam, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, spec: Adam, parameters: Sequence[Tensor]) -> None:
         self.names = ("mean", "square", *(("largest",) if spec.amsgrad else ()))
         super().__init__(spec, parameters)
 
@@ -148,7 +148,7 @@ class Nadam:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return NadamState(self, parameters)
 
 
@@ -195,7 +195,7 @@ class Sgd:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return SgdState(self, parameters)
 
 
@@ -231,7 +231,7 @@ class RmsProp:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return RmsPropState(self, parameters)
 
 

@@ -46,10 +46,17 @@ class NormalData:
     log_sd: Tensor | None = None
 
     @property
+    def spread(self) -> Tensor:
+        """The sd, (), (1, features) or (cells, features)."""
+        if self.log_sd is not None:
+            return self.log_sd.exp()
+        assert self.sd is not None
+        return self.mean.new_full((), self.sd)
+
+    @property
     def variance(self) -> Tensor:
         """(cells, features)."""
-        sd = self.mean.new_full((), self.sd) if self.log_sd is None else self.log_sd.exp()
-        return (sd**2).expand_as(self.mean)
+        return (self.spread**2).expand_as(self.mean)
 
     def log_prob(self, values: Rows) -> Tensor:
         """Log density of each cell, in nats, (cells,).
@@ -71,8 +78,7 @@ class NormalData:
         """One draw, (cells, features)."""
         if self.sd == 0:
             return self.mean
-        sd = self.sd if self.log_sd is None else self.log_sd.exp()
-        return self.mean + sd * torch.randn_like(self.mean)
+        return self.mean + self.spread * torch.randn_like(self.mean)
 
 
 @part
