@@ -43,6 +43,7 @@ step() {
 lint_python() {
     "$python" -m ruff check --output-format concise python tests inst/scripts
     "$python" -m ruff format --check python tests inst/scripts
+    "$python" -m mypy
 }
 
 lint_r() {
@@ -146,7 +147,7 @@ check_package() {
 
 say "R CMD build, R CMD check and BiocCheck run beside the other steps; they are shown at the end"
 check_package >"$work/package.log" 2>&1 &
-step "Lint: ruff" lint_python
+step "Lint: ruff and mypy" lint_python
 step "Lint: lintr" lint_r
 step "R: man pages are fresh" fresh_man
 step "Python: pytest" test_python

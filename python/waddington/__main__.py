@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -166,7 +166,7 @@ def train_to_file(args: argparse.Namespace) -> None:
         print(f"seed: {model.record['seed']}\nmodel: {args.out}\nhistory: {history}")
 
 
-def write_history(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One line per epoch and set of cells; a value that a row lacks is left empty."""
     from .model import whole_file
 
@@ -194,7 +194,7 @@ def describe_recipes(args: argparse.Namespace) -> None:
 
     if args.name is None:
         for name, make in RECIPES.items():
-            print(f"{name:14s} {inspect.getdoc(make).splitlines()[0]}")
+            print(f"{name:14s} {str(inspect.getdoc(make)).splitlines()[0]}")
         return
     make = function_of(args.name)
     shown = (p.replace(annotation=p.empty) for p in inspect.signature(make).parameters.values())

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from .cells import RNA
@@ -64,7 +65,7 @@ def calibration_error(probabilities: np.ndarray, codes: np.ndarray, bins: int = 
     return float(np.abs(gap).sum() / max(1, len(sure)))
 
 
-def macro_f1(truth: Sequence[str], predicted: Sequence[str]) -> float:
+def macro_f1(truth: Sequence[str] | np.ndarray, predicted: Sequence[str] | np.ndarray) -> float:
     """Mean over the labels in `truth` of the harmonic mean of precision and recall."""
     truth, predicted = np.asarray(truth).astype(str), np.asarray(predicted).astype(str)
     scores = []
@@ -135,9 +136,7 @@ class Landmarks:
         distances: Quantiles of the distance of held-out cells to their nearest centre.
     """
 
-    def __init__(
-        self, centres: Sequence[Any], precision: Sequence[Any], distances: Sequence[float]
-    ) -> None:
+    def __init__(self, centres: ArrayLike, precision: ArrayLike, distances: ArrayLike) -> None:
         self.centres, self.precision = np.array(centres, float), np.array(precision, float)
         self.distances = np.asarray(distances, float)
 
@@ -185,7 +184,8 @@ def describe_labels(
         there are counts; "landmarks"; and, if enough labelled cells were held out, the scores of
         each of METHODS on them. And the arrays of `Regression`, of all labelled cells.
     """
-    found, arrays = {}, {}
+    found: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name in recipe.labels:
         known = [_known(part, name) for part in (trained, held_out)]
         if not len(known[0][1]) or not recipe.encoders:
@@ -204,8 +204,9 @@ def describe_labels(
             here |= {"regression_temperature": heat, "weight": 0.5}
             told["logistic_regression"] = heated(logits, heat)
         if enough and len(told) == 2:
-            here["weight"] = mixing_weight(*told.values(), codes)
-            told = {"mixture": pooled(*told.values(), here["weight"])} | told
+            both = told["classifier"], told["logistic_regression"]
+            here["weight"] = mixing_weight(*both, codes)
+            told = {"mixture": pooled(*both, here["weight"])} | told
         scores = {k: label_scores(p, codes) for k, p in told.items()} if enough else {}
         found[name] = here | {"landmarks": landmarks.plain()} | scores
     return found, arrays

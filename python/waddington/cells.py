@@ -67,7 +67,7 @@ class Rows:
         """The same entries by feature: indptr (features + 1,), rows and values (values,)."""
         if self.values.device.type == "cpu":  # by counting: sorting takes six times as long
             x = self._csr().tocsc()
-            return tuple(torch.from_numpy(a) for a in (x.indptr, x.indices, x.data))
+            return torch.from_numpy(x.indptr), torch.from_numpy(x.indices), torch.from_numpy(x.data)
         order = torch.argsort(self.indices, stable=True)
         counts = self.values.new_zeros(self.n_features, dtype=torch.long)
         counts = counts.index_add(0, self.indices, torch.ones_like(self.indices))
@@ -102,8 +102,8 @@ class Minibatch:
         codes: Levels by covariate, -1 is unknown, (cells,).
         present: Which cells have a view, (cells,) bool.
         index: Which cells of the data set these are, (cells,).
-        values: Covariates that are numbers, (cells, k).
         size_factor: The user's size factors, (cells, 1); ones if there are none.
+        values: Covariates that are numbers, (cells, k).
         said: Library sizes by view that a user said, which no model is to infer, (cells, 1).
     """
 
@@ -112,8 +112,8 @@ class Minibatch:
     codes: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
     index: Tensor
+    size_factor: Tensor
     values: Mapping[str, Tensor] = field(default_factory=dict)
-    size_factor: Tensor | None = None
     said: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -125,7 +125,7 @@ class Minibatch:
 
     def has(self, view: str) -> Tensor:
         """Which cells have that view or that covariate, (cells,) bool."""
-        return self.present[view] if view in self.present else self.data(view) >= 0
+        return self.present[view] if view in self.present else self.codes[view] >= 0
 
     def size(self, view: str, kind: str) -> Tensor:
         """What multiplies a decoded mean, (cells, 1); `kind` is a head's `library`."""
@@ -138,8 +138,8 @@ class Minibatch:
     def as_if(self, codes: Mapping[str, int] = {}, library: float | None = None) -> Minibatch:
         """The same cells with other covariates or another library size."""
         new = {k: torch.full_like(self.index, v) for k, v in codes.items()}
-        told = () if library is None else self.library.items()
-        size = {k: torch.full_like(v, library) for k, v in told}
+        old = self.library.items()
+        size = {} if library is None else {k: torch.full_like(v, library) for k, v in old}
         new, said = {**self.codes, **new}, size or self.said
         return replace(self, codes=new, library=size or self.library, said=said)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import ItemsView, Mapping, Sequence, ValuesView
 from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,21 @@ from .cells import Cells, Dims, Levels, Minibatch
 from .contracts import ConditionPart
 from .parts import part
 
+M = TypeVar("M", bound=nn.Module)
 
-class Modules(nn.ModuleDict):
-    """Modules by the names of columns, which may be "type" or "orig.ident".
+
+class Modules(nn.ModuleDict, Generic[M]):
+    """Modules of one kind by the names of columns, which may be "type" or "orig.ident".
 
     As attributes those would be taken, or have a dot in them; here they are keys and nothing else.
     """
+
+    if TYPE_CHECKING:  # torch says of what it keeps only that it is a module
+
+        def __init__(self, modules: Mapping[str, M]) -> None: ...
+        def __getitem__(self, key: str) -> M: ...
+        def values(self) -> ValuesView[M]: ...
+        def items(self) -> ItemsView[str, M]: ...
 
     def __setitem__(self, key: str, module: nn.Module) -> None:
         self._modules[key] = module
@@ -61,6 +71,9 @@ class Table(nn.Module):
 
 class Vector(nn.Module):
     """W v for the numbers v that stand for a covariate, (cells, units); v is standardised."""
+
+    loc: Tensor
+    scale: Tensor
 
     def __init__(self, covariate: str, n: int, units: int) -> None:
         super().__init__()

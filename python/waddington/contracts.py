@@ -7,17 +7,25 @@ reads columns of the data names them in a property `covariates` (levels) or `num
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import Field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from .cells import Dims, Minibatch
+    from .latents import Posterior
     from .schedules import Schedule
     from .trace import Trace
 
-Sizes = int | Mapping[str, int]
+Sizes: TypeAlias = int | Mapping[str, int]
 """Inputs of a layer: their number, or for a first layer the features of each view."""
+
+
+class Part(Protocol):
+    """A frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 class Distribution(Protocol):
@@ -32,9 +40,10 @@ class Distribution(Protocol):
 class HeadPart(Protocol):
     """Which linear maps of h and which tables a distribution is made of."""
 
-    counts: bool  # whether the data must be counts
-    library: str  # "observed", "size_factor" or "none"
-
+    @property
+    def counts(self) -> bool: ...  # whether the data must be counts
+    @property
+    def library(self) -> str: ...  # "observed", "size_factor" or "none"
     def maps(self) -> tuple[str, ...]: ...
     def tables(self) -> Mapping[str, str | None]: ...  # name to covariate, None is one row for all
     def start(self, data: Any, library: Any) -> Mapping[str, Any]: ...  # the trivial model
@@ -47,6 +56,18 @@ class LibraryPart(Protocol):
     """Builds a module (cells, trace) to the same cells with other library sizes."""
 
     def build(self, view: str, dims: Dims) -> nn.Module: ...
+
+
+class EncoderPart(Part, Protocol):
+    """Builds a module (cells, trace) to a Posterior, from the views it reads."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+    def build(
+        self, latent: LatentPart, conditions: Sequence[ConditionPart], dims: Dims
+    ) -> nn.Module: ...
 
 
 class ScalePart(Protocol):
@@ -65,15 +86,23 @@ class ConditionPart(Protocol):
 
 
 class LayerPart(Protocol):
-    """A layer: (h, cells) to (cells, width)."""
+    """Builds a module (h, cells) to (cells, width) with a `width`; most take no views."""
 
-    def build(self, n_in: Sizes, conditions: Sequence[ConditionPart], dims: Dims) -> nn.Module: ...
+    def build(self, n_in: Any, conditions: Sequence[ConditionPart], dims: Dims) -> Any: ...
+
+
+class PriorNet(Protocol):
+    """What a prior builds; called, it leaves "z.kl" in the trace."""
+
+    def __call__(self, q: Posterior, z: Tensor, trace: Trace) -> None: ...
+    def sample(self, cells: Minibatch) -> Tensor: ...  # (cells, n)
+    def log_prob(self, z: Tensor) -> Tensor: ...  # (cells,)
 
 
 class PriorPart(Protocol):
-    """Builds a module with forward(q, z, trace), which leaves "z.kl", and sample(cells)."""
+    """Builds a module that is a PriorNet."""
 
-    def build(self, n: int, dims: Dims) -> nn.Module: ...
+    def build(self, n: int, dims: Dims) -> PriorNet: ...
 
 
 class LatentPart(Protocol):
@@ -83,16 +112,24 @@ class LatentPart(Protocol):
     def n(self) -> int: ...
     @property
     def prior(self) -> PriorPart | None: ...
-    def build(self, n_in: Sizes) -> nn.Module: ...
+    def build(self, n_in: Any) -> nn.Module: ...  # Sizes, or the number if it takes no views
+
+
+class FusionNet(Protocol):
+    """What a fusion builds."""
+
+    def fuse(self, posteriors: Mapping[str, Posterior], cells: Minibatch) -> Posterior: ...
+    def split(self, z: Tensor, view: str) -> Tensor: ...  # (cells, width(n_latent, view))
+    def width(self, n_latent: int, view: str) -> int: ...
 
 
 class FusionPart(Protocol):
-    """Builds a module with fuse(posteriors, cells), split(z, view) and width(n_latent, view)."""
+    """Builds a module that is a FusionNet."""
 
-    def build(self, names: Sequence[str], n: int) -> nn.Module: ...
+    def build(self, names: Sequence[str], n: int) -> FusionNet: ...
 
 
-class TermPart(Protocol):
+class TermPart(Part, Protocol):
     """A mean over cells, made of what the trace has."""
 
     @property
@@ -110,7 +147,7 @@ class FormPart(Protocol):
     def pull(self, f: nn.Module, seen: Tensor, truth: Tensor) -> Tensor: ...
 
 
-class DecoderPart(Protocol):
+class DecoderPart(Part, Protocol):
     """Builds a module (z, cells, trace) to a Distribution over `view`."""
 
     @property
@@ -118,7 +155,7 @@ class DecoderPart(Protocol):
     def build(self, n_in: int, conditions: Sequence[ConditionPart], dims: Dims) -> nn.Module: ...
 
 
-class OptimiserPart(Protocol):
+class OptimiserPart(Part, Protocol):
     """How a player moves: builds an object with step(lr), state() and load(state)."""
 
     @property

@@ -28,8 +28,8 @@ def resolve(name: str) -> tuple[torch.device, str | None]:
         raise InputError(f"device must be one of {', '.join(DEVICES)}, got {name!r}", "device")
     if kind == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu"), None
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if kind in there and not there[kind]():
+    there = {"cuda": torch.cuda, "mps": torch.backends.mps}
+    if kind in there and not there[kind].is_available():
         return torch.device("cpu"), f"device {name!r} is not available here; training on the CPU"
     return torch.device(name), None
 

@@ -117,7 +117,7 @@ class Team(Alone):
     def led(self, find: Callable[[], T]) -> T:
         import torch.distributed as dist
 
-        found = [find() if self.leads else None]
+        found: list[Any] = [find() if self.leads else None]
         dist.broadcast_object_list(found)
         return found[0]
 
@@ -148,6 +148,11 @@ class SharedObjective(nn.Module):
 
 class SharedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation by the cells of all processes."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """(cells, units)."""

@@ -153,6 +153,9 @@ class Effects:
 class EffectsNet(nn.Module):
     """See `Effects`."""
 
+    members: Tensor
+    dose: Tensor
+
     def __init__(self, spec: Effects, n: int, dims: Dims) -> None:
         super().__init__()
         self.spec = spec

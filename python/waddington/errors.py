@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Data or an argument that can't be used.
@@ -47,8 +49,8 @@ class ModelFileError(ValueError):
     """A file or bytes that are not a model of this package, or not a whole one."""
 
 
-def listed(items: object, most: int = 5) -> str:
+def listed(items: Iterable[object], most: int = 5) -> str:
     """The first few of `items` in quotes, and how many more there are."""
-    items = list(items)  # type: ignore[call-overload]
+    items = list(items)
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(repr(str(i)) for i in items[:most]) + more

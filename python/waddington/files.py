@@ -17,7 +17,7 @@ RNA_10X = "Gene Expression"
 
 
 @dataclass(frozen=True, eq=False)
-class FileNames(Sequence):
+class FileNames(Sequence[str]):
     """Names in a file, read when asked for: they are only needed in messages."""
 
     path: str
@@ -28,7 +28,7 @@ class FileNames(Sequence):
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, i: int) -> str:
+    def __getitem__(self, i: int) -> str:  # type: ignore[override]  # nobody asks for a slice
         with opened(self.path) as file:
             return file[self.key].asstr()[int(i if self.rows is None else self.rows[i])]
 

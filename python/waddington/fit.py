@@ -125,14 +125,14 @@ def run(
         every: Seconds between two writings of that file.
     """
     began = saved = time.perf_counter()
-    verbose, keep = verbose and trainer.team.leads, checkpoint and trainer.team.leads
+    verbose, keep = verbose and trainer.team.leads, checkpoint if trainer.team.leads else None
     try:
         while not trainer.done:
             trainer.advance(min(SLICE, every) if keep else SLICE)
             if verbose:
                 print("\r" + progress_line(trainer, began), end="", file=sys.stderr, flush=True)
             if keep and (trainer.done or time.perf_counter() - saved >= every):
-                save_checkpoint(trainer, checkpoint)
+                save_checkpoint(trainer, keep)
                 saved = time.perf_counter()
     except KeyboardInterrupt:
         trainer.interrupt()

@@ -7,7 +7,9 @@ from `cells.has(view)` who has what, and never guesses it from zeros.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 
 from .cells import Minibatch
@@ -19,7 +21,7 @@ from .parts import part
 class Alone:
     """One encoder, or none; every decoder reads all of z."""
 
-    def build(self, names: Sequence[str], n: int) -> nn.Module:
+    def build(self, names: Sequence[str], n: int) -> AloneNet:
         return AloneNet()
 
 
@@ -48,7 +50,7 @@ class PoE:
         Wu and Goodman (2018), NeurIPS 31.
     """
 
-    def build(self, names: Sequence[str], n: int) -> nn.Module:
+    def build(self, names: Sequence[str], n: int) -> PoENet:
         return PoENet()
 
 
@@ -57,6 +59,7 @@ class PoENet(AloneNet):
 
     def fuse(self, posteriors: Mapping[str, Posterior], cells: Minibatch) -> Posterior:
         """Precisions add up; a view that a cell lacks has none."""
-        weight = {v: cells.has(v)[:, None] / q.scale**2 for v, q in posteriors.items()}
-        total = 1.0 + sum(weight.values())
-        return Posterior(sum(weight[v] * posteriors[v].loc for v in weight) / total, total**-0.5)
+        weight = {v: cells.has(v)[:, None] / q.spread**2 for v, q in posteriors.items()}
+        total = 1.0 + reduce(torch.add, weight.values())
+        loc = reduce(torch.add, (weight[v] * posteriors[v].loc for v in weight)) / total
+        return Posterior(loc, total**-0.5)

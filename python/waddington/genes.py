@@ -31,7 +31,7 @@ def identifier_kind(names: Sequence[str]) -> str:
 
 
 def variable_genes(
-    counts: sparse.spmatrix, n: int = 2000, batches: Sequence[str] | None = None
+    counts: sparse.spmatrix, n: int = 2000, batches: Sequence[str] | np.ndarray | None = None
 ) -> np.ndarray:
     """Places of the n genes whose counts vary most for their mean, in the order of the genes.
 

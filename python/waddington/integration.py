@@ -6,13 +6,13 @@ Every score is 0 to 1, 1 is good, and NaN where the data can't tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse, stats
 
 from .communities import leiden, neighbour_graph
-from .metrics import batch_silhouette, cluster_scores, label_silhouette
+from .metrics import Labels, batch_silhouette, cluster_scores, label_silhouette
 
 RESOLUTIONS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 PERPLEXITY, LISI_NEIGHBOURS = 30.0, 90
@@ -21,8 +21,8 @@ RANDOM_DIMENSIONS = 10
 
 def integration_metrics(
     embeddings: Mapping[str, np.ndarray],
-    batches: Sequence[str],
-    labels: Sequence[str],
+    batches: Labels,
+    labels: Labels,
     counts: sparse.spmatrix | np.ndarray | None = None,
     seed: int = 0,
 ) -> dict[str, dict[str, float]]:
@@ -122,7 +122,7 @@ def log_components(counts: sparse.spmatrix | np.ndarray, n: int = 50, seed: int 
     return PCA(min(n, *log.shape), random_state=seed).fit_transform(log)
 
 
-def lisi(z: np.ndarray, levels: Sequence[str]) -> np.ndarray:
+def lisi(z: np.ndarray, levels: Labels) -> np.ndarray:
     """How many levels the neighbourhood of each cell has, (cells,), from 1 to their number.
 
     The 90 nearest are weighed by exp(-distance / width), the width such that perplexity is 30.

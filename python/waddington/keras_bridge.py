@@ -19,7 +19,7 @@ from .cells import Cells
 from .errors import InputError
 from .keras import Session, predict, recipe_of, score
 from .keras.files import read, write
-from .keras.session import Weights, built, cells_of, weights_of
+from .keras.session import Weights, built, cells_of, graph_of, weights_of
 from .keras.terms import FUNCTIONS
 from .model import Model
 from .parts import from_json
@@ -114,7 +114,7 @@ def put_weights(session: Session, weights: Mapping[str, Any]) -> None:
 @answer
 def initial(graph: str, weights: Mapping[str, Any], seed: int) -> dict[str, dict[str, np.ndarray]]:
     """The weights of a graph, random where there are none yet."""
-    return weights_of(built(from_json(graph), weights, int(seed)).encoders["graph"])
+    return weights_of(graph_of(built(from_json(graph), weights, int(seed))))
 
 
 @answer
@@ -185,8 +185,8 @@ def decode(
     known = getattr(model.recipe.head(view), "library", None) == "observed"
     size = library_of(model, cells, view, library if known else "observed")
     ask, at = decoder_of(model, view, size, {}), torch.from_numpy(np.array(z, dtype=np.float32))
-    like = cells.take(np.atleast_1d(np.array(like, dtype=np.int64)))
-    return each(model, like, lambda net, m: ask(net, m, at[m.index]).mean).astype(np.float64).T
+    lent = cells.take(np.atleast_1d(np.array(like, dtype=np.int64)))
+    return each(model, lent, lambda net, m: ask(net, m, at[m.index]).mean).astype(np.float64).T
 
 
 __all__ = [

@@ -34,7 +34,13 @@ class Posterior:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at z, (cells,)."""
-        return log_normal(z, self.loc, self.scale)
+        return log_normal(z, self.loc, self.spread)
+
+    @property
+    def spread(self) -> Tensor:
+        """The scale of what is not a point, (cells, n)."""
+        assert self.scale is not None
+        return self.scale
 
 
 def log_normal(x: Tensor, loc: Tensor | float, scale: Tensor) -> Tensor:
@@ -44,7 +50,7 @@ def log_normal(x: Tensor, loc: Tensor | float, scale: Tensor) -> Tensor:
 
 def kl_normal(q: Posterior, loc: Tensor | float = 0.0, sd: Tensor | float = 1.0) -> Tensor:
     """KL(q || N(loc, sd)), summed over latent dimensions, (cells,)."""
-    r = (q.scale / sd) ** 2
+    r = (q.spread / sd) ** 2
     return 0.5 * (r + ((q.loc - loc) / sd) ** 2 - 1 - r.log()).sum(-1)
 
 

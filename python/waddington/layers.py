@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +22,20 @@ from .kernels import product, sparse_linear
 from .parts import part
 from .trace import Trace
 
-ACTIVATIONS = {
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu, "exponential": torch.exp, "gelu": F.gelu, "leaky_relu": F.leaky_relu,
     "linear": lambda h: h, "log_softmax": lambda h: h.log_softmax(-1), "relu": torch.relu,
     "selu": F.selu, "sigmoid": torch.sigmoid, "softmax": lambda h: h.softmax(-1),
     "softplus": F.softplus, "softsign": F.softsign, "swish": F.silu, "tanh": torch.tanh,
 }  # fmt: skip
-NORMS = {"batch": lambda n: nn.BatchNorm1d(n, eps=1e-3, momentum=0.01), "layer": nn.LayerNorm}
+NORMS: Mapping[str, Callable[[int], nn.Module]] = {
+    "batch": lambda n: nn.BatchNorm1d(n, eps=1e-3, momentum=0.01),
+    "layer": nn.LayerNorm,
+}
+N = TypeVar("N", bound=Sizes)
 
 
-def check_choice(value: str | None, choices: Sequence[str], argument: str) -> None:
+def check_choice(value: str | None, choices: Sequence[str | None], argument: str) -> None:
     """Raise an InputError that names the choices, unless `value` is one of them."""
     if value not in choices:
         known = ", ".join(map(str, choices))
@@ -82,7 +88,7 @@ class SparseLinear(nn.Module):
     def forward(self, rows: Mapping[str, Rows | Offset]) -> Tensor:
         """(cells, units)."""
         times = lambda x, w: x.times(w) if isinstance(x, Offset) else sparse_linear(x, w)
-        h = sum(times(x, self.weight[k]) for k, x in rows.items())
+        h = reduce(torch.add, (times(x, self.weight[k]) for k, x in rows.items()))
         return h if self.bias is None else h + self.bias
 
 
@@ -94,10 +100,11 @@ class Linear(nn.Linear):
         return product(h, self.weight, self.bias) if h.dim() == 2 else super().forward(h)
 
 
-def linear(n_in: Sizes, units: int, bias: bool = True) -> nn.Module:
+def linear(n_in: Sizes, units: int, bias: bool = True) -> Linear | SparseLinear:
     """A linear map of activations, or of the sparse rows of views."""
-    kind = Linear if isinstance(n_in, int) else SparseLinear
-    return kind(n_in, units, bias)
+    if isinstance(n_in, int):
+        return Linear(n_in, units, bias)
+    return SparseLinear(n_in, units, bias)
 
 
 @part
@@ -135,8 +142,8 @@ class DenseLayer(nn.Module):
 
     def forward(self, h: Tensor | Mapping[str, Rows], cells: Minibatch) -> Tensor:
         """(cells, units)."""
-        h = self.norm(self.shift(self.linear(h), cells))
-        return F.dropout(ACTIVATIONS[self.spec.act](h), self.spec.dropout, self.training)
+        out = self.norm(self.shift(self.linear(h), cells))
+        return F.dropout(ACTIVATIONS[self.spec.act](out), self.spec.dropout, self.training)
 
 
 @part
@@ -159,7 +166,7 @@ class DropoutLayer(nn.Module):
         super().__init__()
         self.width, self.rate = n_in, rate
 
-    def forward(self, h: Tensor | Mapping[str, Rows], cells: Minibatch) -> Tensor | dict:
+    def forward(self, h: Tensor | Mapping[str, Rows], cells: Minibatch) -> Tensor | dict[str, Rows]:
         """As `h`."""
         drop = lambda x: F.dropout(x, self.rate, self.training)
         return {k: x.map(drop) for k, x in h.items()} if isinstance(h, Mapping) else drop(h)
@@ -215,7 +222,7 @@ class NoiseLayer(nn.Module):
 class Plain(nn.Module):
     """A layer that is a function of h alone and keeps its width."""
 
-    def __init__(self, width: int, function: nn.Module) -> None:
+    def __init__(self, width: int, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.width, self.function = width, function
 
@@ -238,26 +245,27 @@ class Stack:
     def check(self) -> None:
         check_choice(self.inject, ("first", "every", None), "inject")
 
-    def build(self, n_in: Sizes, conditions: Sequence[ConditionPart], dims: Dims) -> StackModule:
+    def build(self, n_in: N, conditions: Sequence[ConditionPart], dims: Dims) -> StackModule[N]:
         return StackModule(self, n_in, conditions, dims)
 
 
-class StackModule(nn.ModuleList):
+class StackModule(nn.ModuleList, Generic[N]):
     """See `Stack`."""
 
     def __init__(
-        self, spec: Stack, n_in: Sizes, conditions: Sequence[ConditionPart], dims: Dims
+        self, spec: Stack, n_in: N, conditions: Sequence[ConditionPart], dims: Dims
     ) -> None:
         super().__init__()
-        self.width = n_in
-        for i, layer in enumerate(spec.layers):
+        self.width: N | int = n_in
+        for i, spec_of in enumerate(spec.layers):
             here = spec.inject == "every" or (spec.inject == "first" and i == 0)
-            self.append(layer.build(self.width, conditions if here else (), dims))
-            self.width = self[-1].width
+            layer = spec_of.build(self.width, conditions if here else (), dims)
+            self.append(layer)
+            self.width = layer.width
 
     def forward(
         self, h: Tensor | Mapping[str, Rows], cells: Minibatch, trace: Trace, name: str
-    ) -> Tensor:
+    ) -> Tensor | Mapping[str, Rows]:
         """The last output, (cells, width).
 
         Each output goes to `trace` as "name.0", "name.1", ...

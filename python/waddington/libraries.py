@@ -82,8 +82,10 @@ class LibraryNet(nn.Module):
         for k in np.unique(code):
             if (code == k).sum() > 1:
                 self.prior.blocks[0][k] = self._moments(total[code == k])
-        self.latent.linear.weight.mul_(0.1)
-        self.latent.linear.bias.copy_(torch.tensor([0.0, -2.0]))  # an sd of 0.13
+        out = self.latent.linear
+        assert isinstance(out, nn.Linear)  # behind a stack
+        out.weight.mul_(0.1)
+        out.bias.copy_(torch.tensor([0.0, -2.0]))  # an sd of 0.13
 
     @staticmethod
     def _moments(log: np.ndarray) -> Tensor:

@@ -6,18 +6,21 @@ Arrays are (cells, features) or (cells, n); labels are one per cell. Scikit-lear
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse, stats
 
 from .errors import InputError
 
-Matrix = np.ndarray | sparse.spmatrix
+Matrix: TypeAlias = np.ndarray | sparse.spmatrix
 """Expression, (cells, genes)."""
+Labels: TypeAlias = Sequence[str] | np.ndarray
+"""One per cell."""
 
 
 def cluster_scores(
-    z: np.ndarray, labels: Sequence[str], method: str = "kmeans", seed: int = 0
+    z: np.ndarray, labels: Labels, method: str = "kmeans", seed: int = 0
 ) -> dict[str, float]:
     """Agreement of labels with as many clusters as there are labels.
 
@@ -51,7 +54,7 @@ def cluster_scores(
     }
 
 
-def label_silhouette(z: np.ndarray, labels: Sequence[str]) -> float:
+def label_silhouette(z: np.ndarray, labels: Labels) -> float:
     """How compact labels are: mean silhouette width scaled to 0 (mixed up) to 1 (compact).
 
     References:
@@ -62,7 +65,7 @@ def label_silhouette(z: np.ndarray, labels: Sequence[str]) -> float:
     return float(silhouette_score(z, labels) + 1) / 2
 
 
-def batch_silhouette(z: np.ndarray, batches: Sequence[str], labels: Sequence[str]) -> float:
+def batch_silhouette(z: np.ndarray, batches: Labels, labels: Labels) -> float:
     """How mixed batches are within labels: mean over labels of 1 - |silhouette|; 1 is mixed.
 
     References:
@@ -78,7 +81,7 @@ def batch_silhouette(z: np.ndarray, batches: Sequence[str], labels: Sequence[str
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def neighbour_purity(z: np.ndarray, labels: Sequence[str], k: int = 15) -> float:
+def neighbour_purity(z: np.ndarray, labels: Labels, k: int = 15) -> float:
     """Mean share of a cell's k nearest neighbours that have its label."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -208,7 +211,7 @@ def two_sample_auc(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
     return float(roc_auc_score(y, chance))
 
 
-def coverage(made: np.ndarray, real: np.ndarray, labels: Sequence[str]) -> dict[str, float]:
+def coverage(made: np.ndarray, real: np.ndarray, labels: Labels) -> dict[str, float]:
     """Share of generated cells by the label of their nearest real cell; a lost mode has 0.
 
     Args:
@@ -228,7 +231,7 @@ def coverage(made: np.ndarray, real: np.ndarray, labels: Sequence[str]) -> dict[
 
 
 def _dense(x: Matrix) -> np.ndarray:
-    return np.asarray(x.todense()) if sparse.issparse(x) else np.asarray(x)
+    return np.asarray(x.todense() if hasattr(x, "todense") else x)
 
 
 def _mean(x: Matrix) -> np.ndarray:

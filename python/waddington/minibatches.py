@@ -260,8 +260,8 @@ def _slice(block: Minibatch, a: int, b: int, bounds: Mapping[str, Sequence[int]]
         cut_all(block.codes),
         cut_all(block.present),
         block.index[a:b],
-        cut_all(block.values),
         block.size_factor[a:b],
+        cut_all(block.values),
     )
 
 
@@ -271,7 +271,7 @@ def _pinned(block: Minibatch, device: torch.device) -> Minibatch:
         return block
     pin = lambda x: x.pin_memory()
     pinned = {
-        k: Rows(*map(pin, (x.indptr, x.indices, x.values)), x.n_features)
+        k: Rows(pin(x.indptr), pin(x.indices), pin(x.values), x.n_features)
         for k, x in block.views.items()
     }
     some = {
@@ -284,6 +284,6 @@ def _pinned(block: Minibatch, device: torch.device) -> Minibatch:
         some["codes"],
         some["present"],
         pin(block.index),
-        some["values"],
         pin(block.size_factor),
+        some["values"],
     )

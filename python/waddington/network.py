@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .cells import Dims, Minibatch
 from .conditions import Embeddings, Modules, Table
+from .contracts import PriorNet
 from .latents import Posterior
 from .opponents import PRIOR
 from .recipe import Recipe
@@ -35,7 +36,14 @@ class Network(nn.Module):
                 for d in recipe.decoders
             }
         )
-        self.prior = recipe.latent.prior.build(n, dims) if recipe.latent.prior else None
+        prior = recipe.latent.prior
+        self.prior: PriorNet | None = prior.build(n, dims) if prior else None
+
+    @property
+    def prior_net(self) -> PriorNet:
+        """The prior of a network that has one."""
+        assert self.prior is not None
+        return self.prior
 
     def encode(self, cells: Minibatch, trace: Trace | None = None) -> Posterior:
         """q(z | cells), (cells, n)."""
@@ -56,9 +64,9 @@ class Network(nn.Module):
             q = trace["q"] = self.encode(cells, trace)
             trace["z"] = q.rsample() if draw else q.loc
         else:
-            trace["z"] = self.prior.sample(cells)
+            trace["z"] = self.prior_net.sample(cells)
         if self.draws_prior:
-            trace[PRIOR] = self.prior.sample(cells)
+            trace[PRIOR] = self.prior_net.sample(cells)
         trace.update(self.decode(trace["z"], cells, trace))
         if len(self.encoders) and self.prior is not None:
             self.prior(q, trace["z"], trace)

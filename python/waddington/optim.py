@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import InputError
 from .parts import part
@@ -23,7 +23,7 @@ class Optimiser:
 
     names: tuple[str, ...] = ()
 
-    def __init__(self, spec: Any, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, spec: Any, parameters: Sequence[Tensor]) -> None:
         self.spec, self.parameters, self.steps = spec, list(parameters), 0
         self.of = {k: [torch.zeros_like(p) for p in self.parameters] for k in self.names}
 
@@ -36,11 +36,11 @@ class Optimiser:
     def step(self, lr: float) -> None:
         """One update of every parameter that has a gradient."""
         self.steps += 1
-        has = [i for i, p in enumerate(self.parameters) if p.grad is not None]
-        params = [self.parameters[i] for i in has]
-        state = {k: [v[i] for i in has] for k, v in self.of.items()}
+        given = {i: p.grad for i, p in enumerate(self.parameters) if p.grad is not None}
+        params = [self.parameters[i] for i in given]
+        state = {k: [v[i] for i in given] for k, v in self.of.items()}
         if params:
-            self.update(params, [p.grad for p in params], state, lr)
+            self.update(params, list(given.values()), state, lr)
 
     def update(
         self, p: list[Tensor], g: list[Tensor], s: Mapping[str, list[Tensor]], lr: float
@@ -80,14 +80,14 @@ class Adam:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return AdamState(self, parameters)
 
 
 class AdamState(Optimiser):
     """See `Adam`."""
 
-    def __init__(self, spec: Adam, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(self, spec: Adam, parameters: Sequence[Tensor]) -> None:
         self.names = ("mean", "square", *(("largest",) if spec.amsgrad else ()))
         super().__init__(spec, parameters)
 
@@ -148,7 +148,7 @@ class Nadam:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return NadamState(self, parameters)
 
 
@@ -195,7 +195,7 @@ class Sgd:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return SgdState(self, parameters)
 
 
@@ -231,7 +231,7 @@ class RmsProp:
     def check(self) -> None:
         _check_rate(self.lr)
 
-    def build(self, parameters: Sequence[nn.Parameter]) -> Optimiser:
+    def build(self, parameters: Sequence[Tensor]) -> Optimiser:
         return RmsPropState(self, parameters)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,10 @@ from .optim import Optimiser
 from .schedules import Clock, at
 from .trace import Trace
 
-Objective = Callable[[Trace, Minibatch, Clock], tuple[Tensor, Mapping[str, Tensor]]]
+Objective: TypeAlias = Callable[[Trace, Minibatch, Clock], tuple[Tensor, Mapping[str, Tensor]]]
 """What a player minimises, and named values to report."""
+Game: TypeAlias = tuple[Objective, nn.Module, OptimiserPart, int]
+"""What `Player.of` takes."""
 
 
 @dataclass(frozen=True)

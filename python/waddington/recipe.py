@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .coders import Encoder
-from .contracts import ConditionPart, DecoderPart, FusionPart, LatentPart, OptimiserPart, TermPart
+from .contracts import (
+    ConditionPart,
+    DecoderPart,
+    EncoderPart,
+    FusionPart,
+    LatentPart,
+    OptimiserPart,
+    TermPart,
+)
 from .errors import InputError, listed
 from .fusions import Alone
 from .latents import Gaussian
 from .opponents import PRIOR, Opponent
 from .optim import Adam
 from .parts import part, parts_of, replace
+from .schedules import OneCycle
 
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
 
@@ -90,7 +98,7 @@ class Recipe:
     """Stacks, a bottleneck, heads, a sum of terms, opponents, and phases that say when."""
 
     name: str
-    encoders: tuple[Encoder, ...]
+    encoders: tuple[EncoderPart, ...]
     latent: LatentPart = Gaussian()
     decoders: tuple[DecoderPart, ...] = ()
     fusion: FusionPart = Alone()
@@ -185,7 +193,7 @@ def adjust(
         phase = replace(phase, batch_size=batch_size)
     if learning_rate is not None:
         lr = phase.optimiser.lr
-        lr = replace(lr, peak=learning_rate) if hasattr(lr, "peak") else learning_rate
+        lr = replace(lr, peak=learning_rate) if isinstance(lr, OneCycle) else learning_rate
         old, new = phase.optimiser, replace(phase.optimiser, lr=lr)
         phase = replace(phase, optimiser=new)
         opponents = tuple(replace(o, optimiser=new) if o.optimiser == old else o for o in opponents)

@@ -46,7 +46,9 @@ class Scales(nn.Module):
         loc, sd: (levels + 1, features); the last row is that of all cells.
     """
 
-    per_gene = ("loc", "sd")
+    per_gene: tuple[str, ...] = ("loc", "sd")
+    loc: Tensor
+    sd: Tensor
 
     def __init__(self, spec: Standardised, view: str, dims: Dims) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .annotation import describe_labels
-from .cells import Cells, Levels, Rows
+from .cells import Cells, Levels
 from .devices import Random
 from .errors import listed
 from .minibatches import CPU, Coded, minibatches
@@ -80,8 +80,8 @@ def settle(network: Network, phase: int, trained: Part) -> None:
         return torch.cat([network.encode(m).loc for m in blocks]).cpu().numpy()
 
     for module in network.modules():
-        if hasattr(module, "settle"):
-            module.settle(phase, positions)
+        if settle := getattr(module, "settle", None):
+            settle(phase, positions)
 
 
 @torch.no_grad()
@@ -132,7 +132,9 @@ def _trivial(recipe: Recipe, trained: Part, held_out: Part) -> Mapping[str, floa
     """Negative log likelihood of each view if every cell had the mean profile, nats per cell."""
     few, means = sample_of(trained[0].cells, trained[1]), Means()
     start = {
-        d.view: start_of(d.head, few, d.view) for d in recipe.decoders if _scored(recipe, d, few)
+        d.view: start_of(recipe.head(d.view), few, d.view)
+        for d in recipe.decoders
+        if _scored(recipe, d, few)
     }
     for m in minibatches(held_out[0], {}, 512, held_out[1]):
         for view, values in start.items():
@@ -149,7 +151,7 @@ def start_of(head: Any, cells: Cells, view: str) -> dict[str, torch.Tensor]:
     """The trivial model of a view: one value per feature for every map and table of its head."""
     data = cells.views[view]
     size = np.maximum(np.asarray(data.sum(1)).reshape(-1, 1), 1.0)
-    if head.library == "size_factor":
+    if head.library == "size_factor" and cells.size_factor is not None:
         size = cells.size_factor[:, None]
     elif head.library == "none":
         size = np.ones((len(cells), 1))
@@ -193,8 +195,8 @@ def broken_cells(network: Network, recipe: Recipe, data: Coded, index: np.ndarra
     for m in minibatches(data, {}, 512, index):
         trace = network(m)
         for term in recipe.terms:
-            view = getattr(term, "view", None)
-            if view in m.views and isinstance(m.views[view], Rows):
+            view = getattr(term, "view", "")
+            if view in m.views:
                 bad = ~torch.isfinite(trace[view].log_prob(m.views[view]))
                 found += m.index[bad & m.has(view)].tolist()
         if len(found) >= 100:

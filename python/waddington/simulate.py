@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from .cells import RNA, Cells
+from .stream import rows_at
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,8 @@ def log_normalised(cells: Cells, total: float | None = 1e4, base: float = math.e
         Cells; those without counts stay zero.
     """
     views = {}
-    for name, x in cells.views.items():
+    for name, rows in cells.views.items():
+        x = rows_at(rows, slice(None))
         library = np.maximum(np.asarray(x.sum(1), dtype=float), 1.0)
         aim = float(np.median(library)) if total is None else total
         scaled = sparse.csr_matrix(x.multiply(aim / library))

@@ -14,7 +14,8 @@ from scipy import sparse
 
 from .errors import InputError, listed
 
-T, S = TypeVar("T"), TypeVar("S")
+T = TypeVar("T")
+S = TypeVar("S")
 GAP = 8192
 """Unwanted values read to save a second read: as long as one takes."""
 PIECE = 1_000_000
@@ -208,7 +209,8 @@ def _sparse_shape(source: Any, path: str | Path) -> tuple[int, int]:
     kind = source.attrs.get("encoding-type", source.attrs.get("h5sparse_format", ""))
     where = f"{source.name!r} in {str(path)!r}"
     if kind in ("csr_matrix", "csr"):
-        return tuple(map(int, source.attrs.get("shape", source.attrs.get("h5sparse_shape"))))
+        n, width = map(int, source.attrs.get("shape", source.attrs.get("h5sparse_shape")))
+        return n, width
     if kind in ("csc_matrix", "csc"):
         raise InputError(
             f"{where} is stored by gene (CSC), and can't be read by cell. Store it by cell: in "

@@ -7,6 +7,8 @@ over cells. So `beta` is the weight of KL, and means the same for any number of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from .parts import part
 from .schedules import END, Clock, Schedule, at, final
 from .trace import Trace
 
+V = TypeVar("V", Tensor, float)
 NARROW = 16
 """Dimensions up to which differences of all pairs are written out."""
 
@@ -100,7 +103,7 @@ def alike(h: Tensor, widths: Sequence[float]) -> Tensor:
         h = h - h.mean(0)
         norm = h.square().sum(-1)
         square = (norm[:, None] + norm - 2 * h @ h.T).clamp(min=0) / h.shape[-1]
-    return sum(torch.exp(-square / w) for w in widths) / len(widths)
+    return reduce(torch.add, (torch.exp(-square / w) for w in widths)) / len(widths)
 
 
 def losses(terms: Sequence[TermPart], trace: Trace, cells: Minibatch) -> dict[str, Tensor]:
@@ -122,6 +125,6 @@ def objective(terms: Sequence[TermPart], values: Mapping[str, float]) -> float:
     return sum(w * _beyond(t, values[t.name], END) for t, w in last if w)
 
 
-def _beyond(term: TermPart, value: Tensor, clock: Clock) -> Tensor:
+def _beyond(term: TermPart, value: V, clock: Clock) -> V:
     capacity = getattr(term, "capacity", None)
     return value if capacity is None else abs(value - at(capacity, clock))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -23,7 +23,7 @@ from .layers import check_choice
 from .minibatches import WHOLE, Coded, cut, held_out_cells, minibatches, shuffled
 from .model import Model, load_weights, weights_of
 from .network import Network
-from .players import Means, Player, set_mode
+from .players import Game, Means, Player, set_mode
 from .recipe import Phase, Recipe
 from .schedules import Clock, at
 from .scores import cause_of_break, evaluate, lends, report, sample_of, settle
@@ -91,9 +91,9 @@ class Trainer:
         self.done, self.why = False, "not finished"
         self.learning_rate: float | None = None
         self.score: float | None = None
-        self.epoch = self.step = self.phase = 0
-        self.epoch_of_phase = self.minibatch = 0
+        self.epoch = self.step = self.phase = self.epoch_of_phase = self.minibatch = 0
         self.progress = 0.0
+        self._scores: tuple[float, ...] = ()
         self.players: list[Player] = []
         self.whole: WholeStep | None = None
         with self._computing():
@@ -189,8 +189,8 @@ class Trainer:
         else:
             few = sample_of(self.data.cells, self.train, PREPARED)
             for module in self.network.modules():
-                if hasattr(module, "prepare"):
-                    module.prepare(few, self.levels)
+                if prepare := getattr(module, "prepare", None):
+                    prepare(few, self.levels)
         probe = next(minibatches(self.data, {}, 2, self.train[:2]))
         with torch.no_grad():  # a misspelt activation fails here, not in an hour
             trace = self.network.eval()(probe)
@@ -205,7 +205,7 @@ class Trainer:
         self._best, self._best_score, self.best_epoch = weights_of(self.network), math.inf, 0
         self.network.to(self.device)
 
-    def _run(self) -> Iterator[None]:
+    def _run(self) -> Generator[None]:
         """Phases, epochs, steps; all state is in attributes, so that a run can be resumed."""
         while self.phase < len(self.recipe.phases):
             phase = self.recipe.phases[self.phase]
@@ -233,7 +233,7 @@ class Trainer:
         for key, p in self.network.named_parameters():
             p.requires_grad_(any(fnmatch(key, pattern) for pattern in phase.train))
         settle(self.network, self.phase, (self.data, self.train))
-        games = [(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents]
+        games: list[Game] = [(o.own, o, o.spec.optimiser, o.spec.every) for o in self.opponents]
         games += [(self._objective, self.network, phase.optimiser, phase.every)]
         self.players = [self.team.share(Player.of(*game), game[1]) for game in games]
         self._best_score, self.best_epoch, self._scores = math.inf, self.epoch, ()
@@ -242,7 +242,7 @@ class Trainer:
         mine = self.recipe, self.network, self.players[-1].optimiser
         self.whole = match(*mine) if alone and on_cpu else None
 
-    def _one_epoch(self, phase: Phase, length: int) -> Iterator[None]:
+    def _one_epoch(self, phase: Phase, length: int) -> Generator[None]:
         if self.minibatch == 0:
             self._order_state, self._means = self.rng.bit_generator.state, Means()
         order = self._order(phase)
@@ -287,11 +287,11 @@ class Trainer:
         moving = [p for p in self.players if self.step % p.every == 0]
         with torch.set_grad_enabled(self.players[-1] in moving):
             trace = self.network(cells)
-        values: dict[str, Tensor] = {}
+        told: dict[str, Tensor] = {}
         for player in moving:
             mine = self.learning_rate if player is self.players[-1] else None
-            values.update(player.move(trace, cells, clock, mine))
-        return values
+            told.update(player.move(trace, cells, clock, mine))
+        return told
 
     def _objective(
         self, trace: Trace, cells: Minibatch, clock: Clock
@@ -328,7 +328,8 @@ class Trainer:
             rows["held out"] = self.team.led(lambda: evaluate(self.network, self.recipe, *held))
         for cells, values in rows.items():
             total = float(objective(self.recipe.terms, values)) if self.recipe.terms else None
-            row = {"epoch": self.epoch, "cells": cells, "objective": total, **values}
+            row: dict[str, Any] = {"epoch": self.epoch, "cells": cells, "objective": total}
+            row |= values
             self.history.append(row | {"lr": self._rate(phase)})
         self._keep(row[phase.stop.metric if phase.stop else "objective"] or 0.0, phase)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from .errors import InputError
@@ -12,7 +13,12 @@ from .parts import from_json
 from .recipes import RECIPES
 
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-READERS = {bool: lambda text: YES_NO[text.lower()], int: int, float: float, str: str}
+READERS: dict[type, Callable[[str], Any]] = {
+    bool: lambda text: YES_NO[text.lower()],
+    int: int,
+    float: float,
+    str: str,
+}
 
 
 def function_of(name: str) -> Any:

@@ -16,7 +16,7 @@ from waddington.trace import Trace
 
 def minibatch(codes):
     n = len(codes)
-    return Minibatch({}, {}, {"y": torch.tensor(codes)}, {}, torch.arange(n))
+    return Minibatch({}, {}, {"y": torch.tensor(codes)}, {}, torch.arange(n), torch.ones(n, 1))
 
 
 def test_the_distance_to_prototypes_by_hand():

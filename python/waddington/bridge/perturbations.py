@@ -12,6 +12,7 @@ from .. import verbs
 from ..cells import RNA, Cells
 from ..model import Model
 from ..verbs.evaluate_perturbation import most_changed, observed_cells
+from ..verbs.groups import About
 from ..verbs.logs import dense, log_values
 from .answers import answer, columns
 
@@ -20,7 +21,7 @@ from .answers import answer, columns
 def predict_perturbation(
     models: Sequence[Model],
     cells: Cells,
-    groups: Mapping[str, str | None],
+    groups: Mapping[str, Any],
     how: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Cells of one condition as if in another; `groups` and `how` are arguments of the verb."""
@@ -55,7 +56,7 @@ def evaluate_perturbation(
     made: Mapping[str, Any],
     source: Cells,
     observed: Cells,
-    about: Mapping[str, str | None],
+    about: About,
     n_top: int,
     n_splits: int,
     seed: int,
@@ -75,7 +76,7 @@ def evaluate_perturbation(
         again: To predict again from some of the source cells: the "models", all "cells", the
             numbers of the source cells among them ("rows", from 1) and the options ("how").
     """
-    told = _prediction(made, source, dict(about))
+    told = _prediction(made, source, about)
     repeat = None if again is None else _repeat(again, dict(about))
     scores = verbs.evaluate_perturbation(
         told, observed, n_top=n_top, n_splits=n_splits, seed=seed, again=repeat
@@ -95,7 +96,7 @@ def evaluate_perturbation(
 def perturbation_map(
     model: Model,
     cells: Cells,
-    columns: Mapping[str, str | None],
+    columns: Mapping[str, Any],
     ends: Sequence[Sequence[int]],
     space: str,
 ) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def perturbation_map(
     }
 
 
-def _prediction(made: Mapping[str, Any], source: Cells, about: dict) -> verbs.Prediction:
+def _prediction(made: Mapping[str, Any], source: Cells, about: About) -> verbs.Prediction:
     """The prediction that R kept, as far as it is scored."""
     array = lambda name: np.ascontiguousarray(np.asarray(made[name], dtype=np.float32).T)
     x = source.views[RNA]

@@ -79,7 +79,7 @@ def transfer_labels(
 
 @answer
 def differential_expression(
-    model: Model, cells: Cells, groups: Mapping[str, str | None], options: Mapping[str, Any]
+    model: Model, cells: Cells, groups: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Columns of the table, genes in the order of the model, and what was compared."""
     found = verbs.differential_expression(model, cells, **groups, **options)
@@ -93,7 +93,7 @@ def differential_expression(
 
 @answer
 def donor_differences(
-    model: Model, cells: Cells, groups: Mapping[str, str], options: Mapping[str, Any]
+    model: Model, cells: Cells, groups: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The same with donors as replicates."""
     return {"columns": _listed(verbs.donor_differences(model, cells, **groups, **options))}

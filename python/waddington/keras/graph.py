@@ -168,21 +168,21 @@ def _built(learner: Learner, n_in: int | Mapping[str, int], dims: Dims) -> nn.Mo
 
 def tensors(layer: nn.Module) -> dict[str, Tensor]:
     """The numbers of a layer by Keras' names for them; a kernel is (inputs, outputs)."""
-    found: dict[str, Tensor] = {}
+    found: dict[str, Tensor | None] = {}
     for m in layer.modules():
         if isinstance(m, SparseLinear):
             found["kernel"] = next(iter(m.weight.values())).data
-            found["bias"] = m.bias.data
+            found["bias"] = m.bias
         elif isinstance(m, nn.Linear):
-            found |= {"kernel": m.weight.data.T, "bias": m.bias.data}
+            found |= {"kernel": m.weight.data.T, "bias": m.bias}
         elif isinstance(m, nn.BatchNorm1d | nn.LayerNorm):
-            found |= {"gamma": m.weight.data, "beta": m.bias.data}
+            found |= {"gamma": m.weight, "beta": m.bias}
         if isinstance(m, nn.BatchNorm1d):
             found |= {"moving_mean": m.running_mean, "moving_variance": m.running_var}
-    if isinstance(getattr(layer, "bias", None), nn.Parameter):
-        found["bias"] = layer.bias.data
+    if isinstance(bias := getattr(layer, "bias", None), nn.Parameter):
+        found["bias"] = bias
     stored = {id_of(p) for p in (*layer.parameters(), *_stored(layer))}
-    return {k: v for k, v in found.items() if id_of(v) in stored}
+    return {k: v.data for k, v in found.items() if v is not None and id_of(v) in stored}
 
 
 def id_of(x: Tensor) -> int:

@@ -100,6 +100,8 @@ class Masked:
 class MaskedLayer(nn.Module):
     """See `Masked`."""
 
+    mask: Tensor
+
     def __init__(self, spec: Masked) -> None:
         super().__init__()
         self.spec, self.width = spec, len(spec.mask[0])
@@ -184,7 +186,7 @@ def _orthogonal(start: Start, w: Tensor) -> None:
 _MEAN = lambda n_in, n_out: 0.5 * (n_in + n_out)
 _IN = lambda n_in, n_out: n_in
 
-STARTS: Mapping[str, Callable[[Start, Tensor], None]] = {
+STARTS: Mapping[str, Callable[[Start, Tensor], object]] = {
     "constant": lambda start, w: w.fill_(start.a),
     "glorot_normal": _scaled(_MEAN, 1.0, False),
     "glorot_uniform": _scaled(_MEAN, 1.0, True),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
-from torch import nn
 
 from ..cells import Cells, Dims
 from ..contracts import OptimiserPart, TermPart
@@ -23,7 +22,7 @@ from ..recipe import Phase, Recipe
 from ..terms import losses, objective
 from ..trace import Trace
 from ..trainer import Trainer
-from .graph import Graph, tensors
+from .graph import Graph, GraphNet, Node, tensors
 
 Weights = Mapping[str, Mapping[str, Any]]
 """Arrays by layer, and by Keras' name for them: "kernel", "bias", ..."""
@@ -89,9 +88,9 @@ class Session:
             self._go_on(before)
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> GraphNet:
         """The graph's network as it is now."""
-        return self.trainer.network.encoders["graph"]
+        return graph_of(self.trainer.network)
 
     def advance(self, seconds: float) -> bool:
         """Train for about that long, but not beyond the end of the epoch; whether it ended."""
@@ -122,7 +121,14 @@ class Session:
         fill(self.network, weights)
 
 
-def weights_of(net: nn.Module) -> dict[str, dict[str, np.ndarray]]:
+def graph_of(network: Network) -> GraphNet:
+    """What a graph built, in the network of its recipe."""
+    net = network.encoders["graph"]
+    assert isinstance(net, GraphNet)
+    return net
+
+
+def weights_of(net: GraphNet) -> dict[str, dict[str, np.ndarray]]:
     """Copies of the weights of a graph's network by layer."""
     return {
         x.name: {k: v.detach().cpu().numpy().copy() for k, v in tensors(layer).items()}
@@ -131,7 +137,7 @@ def weights_of(net: nn.Module) -> dict[str, dict[str, np.ndarray]]:
 
 
 @torch.no_grad()
-def fill(net: nn.Module, weights: Weights) -> None:
+def fill(net: GraphNet, weights: Weights) -> None:
     """Put weights into a graph's network."""
     for name, values in weights.items():
         if name in net.place:
@@ -147,13 +153,13 @@ def built(graph: Graph, weights: Weights, seed: int = 0) -> Network:
     sizes = {k: n for k, n in _sizes(graph).items() if k in graph.sparse}
     with Random(seed, torch.device("cpu")):
         network = Network(recipe, Dims(sizes, {}))
-    fill(network.encoders["graph"], weights)
+    fill(graph_of(network), weights)
     return network.eval()
 
 
 def _sizes(graph: Graph) -> dict[str, int]:
     place = {x.name: x.n_in for x in graph.layers}
-    return {n.input: place[n.layer] for n in graph.nodes if hasattr(n, "input") and n.input}
+    return {n.input: place[n.layer] for n in graph.nodes if isinstance(n, Node) and n.input}
 
 
 @torch.no_grad()
@@ -180,7 +186,8 @@ def score(
     recipe: Recipe, data: Mapping[str, Any], weights: Weights, batch_size: int = 32, seed: int = 0
 ) -> dict[str, float]:
     """The value of each term over cells, and of their weighted sum, "objective"."""
-    graph, cells = recipe.encoders[0], Coded.of(cells_of(data), {})
+    (graph,) = (e for e in recipe.encoders if isinstance(e, Graph))
+    cells = Coded.of(cells_of(data), {})
     network, means = built(graph, weights, seed), Means()
     with Random(seed, torch.device("cpu")):
         for some in minibatches(cells, {}, batch_size):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contracts import OptimiserPart
+from ..contracts import OptimiserPart, TermPart
 from ..optim import Adam
 from .graph import Graph
 from .session import Session, cells_of, recipe_of
@@ -56,7 +56,7 @@ def fit(
     """
     plan, out = plan or Plan(), graph.outputs[0]
     cells = lambda pair: cells_of({graph.inputs[0]: pair[0], "y": pair[1]})
-    terms = [Compared("loss", out, "y", loss), Penalty()]
+    terms: list[TermPart] = [Compared("loss", out, "y", loss), Penalty()]
     terms += [Compared(m, out, "y", m, weight=0.0) for m in metrics]
     session = Session(
         recipe_of(graph, terms, plan.optimiser, plan.batch_size),

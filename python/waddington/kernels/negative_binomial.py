@@ -106,7 +106,9 @@ class _Counts(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         counts, share, _, engine = ctx.given
-        inputs, wanted = Inputs(*ctx.saved_tensors, counts, share), ctx.needs_input_grad
+        logits, log_theta, zero_logits, library = ctx.saved_tensors
+        inputs = Inputs(logits, log_theta, zero_logits, library, counts, share)
+        wanted = ctx.needs_input_grad
         made, ctx.made = ctx.made, None
         theta_by_cell = len(inputs.log_theta) > 1
         if made is not None and (theta_by_cell or not wanted[1] or _equal(upstream)):
@@ -129,7 +131,9 @@ def _scaled(made: Gradients, weights: Tensor) -> Gradients:
     column = weights[:, None]
     if made.zero_logits is not None:
         made.zero_logits.mul_(column)
-    made.logits.mul_(column), made.log_library.mul_(weights)
+    if made.log_library is not None:
+        made.log_library.mul_(weights)
+    made.logits.mul_(column)
     return made
 
 
@@ -222,7 +226,7 @@ def _gradients(
     torch.div(ratio, falls, out=falls)
     rises = stored.log_growth.neg().exp_().mul_(counts.values)  # x / (1 + ratio)
     d_theta = torch.sub(falls, log_growth, out=log_growth)
-    d_zero = None if extra is None else torch.sub(extra, prior, out=prior)
+    d_zero = None if extra is None or prior is None else torch.sub(extra, prior, out=prior)
     if extra is not None:
         real = extra.neg_().add_(1)
         falls.mul_(real), d_theta.mul_(real)

@@ -45,7 +45,7 @@ def onednn_is_faster(a: Tensor, b: Tensor) -> bool:
         and a.dtype == b.dtype == torch.float32
         and a.device.type == b.device.type == "cpu"
         and a.shape[0] * a.shape[1] * b.shape[0] >= WORK
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and preferred()
     )
 

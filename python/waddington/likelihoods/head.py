@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..cells import Cells, Dims, Minibatch
-from ..conditions import Shift, Table
+from ..conditions import Modules, Shift, Table
 from ..contracts import ConditionPart, Distribution, HeadPart
 from ..layers import Linear
 
@@ -35,13 +35,11 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
-        self.maps = nn.ModuleDict({k: Linear(n_in, n_features) for k in spec.maps()})
-        self.shifts = nn.ModuleDict(
+        self.maps = Modules({k: Linear(n_in, n_features) for k in spec.maps()})
+        self.shifts = Modules(
             {k: Shift(conditions, n_features, dims) for k in spec.maps() if conditions}
         )
-        self.tables = nn.ModuleDict(
-            {k: Table(by, dims, n_features) for k, by in spec.tables().items()}
-        )
+        self.tables = Modules({k: Table(by, dims, n_features) for k, by in spec.tables().items()})
 
     def forward(self, h: Tensor, cells: Minibatch, view: str) -> Distribution:
         """The distribution of the data of `view`, from h (cells, n_in)."""

@@ -32,6 +32,7 @@ class MultinomialCounts(Expected):
 
     def sample(self) -> Tensor:
         """One draw, (cells, features); totals are rounded."""
+        assert self.rates.library is not None  # the head observes it
         total = self.rates.library.round()
         most = int(total.max())
         drawn = torch.multinomial(self.frequency, most, replacement=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from .rates import check_finite
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 SMALL = 1e-3
 """Smallest mean of an activation that is never 0 or 1, and smallest sd, at the start."""
-INVERSES = {
+INVERSES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "elu": lambda y: np.where(y > 0, y, np.log1p(np.maximum(y, SMALL - 1))),
     "exponential": lambda y: np.log(np.maximum(y, SMALL)),
     "leaky_relu": lambda y: np.where(y > 0, y, 100 * y),
@@ -46,10 +46,17 @@ class NormalData:
     log_sd: Tensor | None = None
 
     @property
+    def spread(self) -> Tensor:
+        """The sd, (), (1, features) or (cells, features)."""
+        if self.log_sd is not None:
+            return self.log_sd.exp()
+        assert self.sd is not None
+        return self.mean.new_full((), self.sd)
+
+    @property
     def variance(self) -> Tensor:
         """(cells, features)."""
-        sd = self.log_sd.exp() if self.sd is None else self.mean.new_full((), self.sd)
-        return (sd**2).expand_as(self.mean)
+        return (self.spread**2).expand_as(self.mean)
 
     def log_prob(self, values: Rows) -> Tensor:
         """Log density of each cell, in nats, (cells,).
@@ -59,10 +66,10 @@ class NormalData:
         """
         off = values.dense().to(self.mean.dtype) - self.mean
         n = off.shape[-1]
-        if self.sd is None:
+        if self.log_sd is not None:
             off = off * (-self.log_sd).exp()
             return -0.5 * (off * off).sum(-1) - self.log_sd.sum(-1) - n * HALF_LOG_TWO_PI
-        if self.sd == 0:
+        if not self.sd:
             raise InputError("a normal head with sd = 0 is a point and has no density", "sd")
         scale, constant = -0.5 / self.sd**2, n * (HALF_LOG_TWO_PI + math.log(self.sd))
         return scale * (off * off).sum(-1) - constant
@@ -71,8 +78,7 @@ class NormalData:
         """One draw, (cells, features)."""
         if self.sd == 0:
             return self.mean
-        sd = self.log_sd.exp() if self.sd is None else self.sd
-        return self.mean + sd * torch.randn_like(self.mean)
+        return self.mean + self.spread * torch.randn_like(self.mean)
 
 
 @part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -92,6 +92,7 @@ class Genes(Scales):
     """Scales of log expression, and which genes vary much within batches, (genes,) bool."""
 
     per_gene = (*Scales.per_gene, "high")
+    high: Tensor
 
     def __init__(self, batch: str | None, n_variable: int, dims: Dims) -> None:
         super().__init__(Standardised(batch, shares=False), RNA, dims)
@@ -163,11 +164,12 @@ class Clustered(Posterior):
     """Points, and how strongly centres pull at the first half of their dimensions.
 
     Attributes:
-        centres: (centres, n / 2), or None before there are any.
+        centres: (centres, n / 2).
+        found: 1, or 0 before there are any.
     """
 
-    centres: Tensor | None = None
-    found: Tensor | None = None
+    centres: Tensor = field(kw_only=True)
+    found: Tensor = field(kw_only=True)
 
     @property
     def memberships(self) -> Tensor:
@@ -192,6 +194,8 @@ class Centres:
 class CentresLatent(nn.Module):
     """See `Centres`; `found` is 0 until there are centres, and memberships are even so long."""
 
+    found: Tensor
+
     def __init__(self, spec: Centres, n_in: int) -> None:
         super().__init__()
         self.high, self.low = (Linear(n_in // 2, spec.n // 2) for _ in "12")
@@ -202,7 +206,7 @@ class CentresLatent(nn.Module):
         """From both encoders' outputs side by side, (cells, n_in)."""
         high, low = h.chunk(2, -1)
         loc = torch.cat([self.high(high), self.low(low)], -1).tanh()
-        return Clustered(loc, None, self.centres, self.found)
+        return Clustered(loc, centres=self.centres, found=self.found)
 
     @torch.no_grad()
     def settle(self, phase: int, positions: Callable[[], np.ndarray]) -> None:

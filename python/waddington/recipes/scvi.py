@@ -99,4 +99,4 @@ def _inferred(
 
 def _first(batch: str | tuple[str, ...] | None) -> str | None:
     """The first of several columns."""
-    return (batch if isinstance(batch, str) or not batch else batch[0]) or None
+    return batch or None if isinstance(batch, str) else next(iter(batch or ()), None)

@@ -102,8 +102,8 @@ def codes_of(model: Model, levels: Mapping[str, str]) -> dict[str, int]:
     codes = {}
     for name, level in levels.items():
         if name not in model.levels:
-            known = listed(model.levels) or "none"
-            raise InputError(f"the model has no covariate {name!r}; it has {known}", name)
+            have = listed(model.levels) or "none"
+            raise InputError(f"the model has no covariate {name!r}; it has {have}", name)
         known = sum(model.levels[name], ())
         if str(level) not in known:
             raise InputError(f"{name!r} has no level {level!r}; it has {listed(known, 10)}", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -74,7 +75,7 @@ def clusters(
     if resolution is not None and not resolution > 0:
         raise InputError(f"resolution must be positive, got {resolution!r}", "resolution")
     if hasattr(model.recipe.latent, "centres"):
-        p = each(model, cells, lambda net, m: net.encode(m).memberships)
+        p = each(model, cells, _memberships)
         order = np.argsort(-np.bincount(p.argmax(1), minlength=p.shape[1]), kind="stable")
         return Clusters(p[:, order].argmax(1), "centres", p[:, order])
     z = latent(model, cells)
@@ -107,3 +108,8 @@ def _large(found: np.ndarray, fewest: int) -> np.ndarray:
     size = np.bincount(found)
     place = np.argsort(np.argsort(-size, kind="stable"), kind="stable")
     return np.where(size[found] >= fewest, place[found], -1)
+
+
+def _memberships(net: Network, m: Minibatch) -> Tensor:
+    q: Any = net.encode(m)  # of a bottleneck with centres
+    return q.memberships

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..cells import RNA, Cells, Minibatch
+from ..contracts import Distribution
 from ..errors import InputError, listed
 from ..model import Model
 from ..network import Network
@@ -87,7 +88,7 @@ def _each_world(as_if: Mapping[str, str | Sequence[str]]) -> Iterator[dict[str, 
 
 def decoder_of(
     model: Model, view: str, library: float | None, codes: dict[str, int]
-) -> Callable[[Network, Minibatch, Tensor], object]:
+) -> Callable[[Network, Minibatch, Tensor], Distribution]:
     """A function of network, cells and z that gives the distribution of a view.
 
     Raises:

@@ -133,9 +133,9 @@ def differential_expression(
     columns["fdr"] = expected_fdr(columns["p_de"])
     columns["is_de"] = columns["fdr"] <= fdr
     names = tuple(k for k in strata if batch is not None)
-    sizes = tuple(int(m.sum()) for m in masks)
+    n_a, n_b = (int(m.sum()) for m in masks)
     pair = (a, b if b is not None else f"not {a}")
-    return Differences(pair, columns, model.features[RNA], pseudo, names, sizes)
+    return Differences(pair, columns, model.features[RNA], pseudo, names, (n_a, n_b))
 
 
 def expected_fdr(p: np.ndarray) -> np.ndarray:
@@ -202,7 +202,8 @@ def donor_differences(
             )
             raise InputError(told, "donor")
         sides.append(here)
-    bulk = lambda i: np.asarray(x[i].sum(0)).ravel() / max(1.0, x[i].sum())
+    counted = lambda i: np.asarray(x[i].sum(0)).ravel()
+    bulk = lambda i: (k := counted(i)) / max(1.0, k.sum())
     columns = _t_tests(sides, lambda i: np.log2(share[i].mean(0) + pseudo), fdr)
     beside = _t_tests(sides, lambda i: np.log2(bulk(i) + pseudo), fdr)
     return columns | {f"bulk_{k}": v for k, v in beside.items()}
@@ -233,7 +234,7 @@ def differential_abundance(
         )
     samples, cells = column_of(data, by), query_cells(data, model, layer)
     loc = each(model, cells, lambda net, m: net.encode(m).loc).astype(float)
-    sd = each(model, cells, lambda net, m: net.encode(m).scale).astype(float)
+    sd = each(model, cells, lambda net, m: net.encode(m).spread).astype(float)
     rng, names = np.random.default_rng(seed), tuple(np.unique(samples).tolist())
     out = np.empty((len(cells), len(names)))
     for j, name in enumerate(names):

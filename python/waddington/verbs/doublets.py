@@ -103,8 +103,8 @@ def find_doublets(
         some = cells.take(here)
         mine = model
         if mine is None:
-            options = {"epochs": epochs, "seed": seed + i, "threads": threads, "verbose": False}
-            mine = train(_bare(some), scvi(), **options)
+            options: dict[str, Any] = {"epochs": epochs, "seed": seed + i, "threads": threads}
+            mine = train(_bare(some), scvi(), verbose=False, **options)
         score[here] = _scores(mine, some, ratio, n_neighbours, seed + i)
         counts[name] = _expected(expected, name, len(here))
         share[here] = np.minimum(1.0, counts[name] / len(here) * score[here])
@@ -144,7 +144,7 @@ def _scores(model: Model, cells: Cells, ratio: float, k: int | None, seed: int) 
     z = np.vstack([latent(model, _bare(c, model)) for c in (cells, made)])
     counts = [rows_at(c.views[RNA], slice(None)) for c in (cells, made)]
     k = k or max(5, round(0.5 * np.sqrt(n) * len(z) / n))
-    near = [_simulated_share(space, n, k) for space in (z, _components(*counts, seed))]
+    near = [_simulated_share(space, n, k) for space in (z, _components(counts[0], counts[1], seed))]
     total = np.concatenate([np.asarray(x.sum(1), dtype=float).ravel() for x in counts])
     told = [z, np.log(np.maximum(total, 1.0)), *near, *(share**2 for share in near)]
     features = StandardScaler().fit_transform(np.column_stack(told))

@@ -73,7 +73,7 @@ def differences(pairs: Mapping[str, Sequence[Pair]], where: Spread) -> Effects:
         after = [where(p.after) for p in v]
         moves = [a[0] - before[p.name][0] for a, p in zip(after, v, strict=True)]
         vectors.append(np.mean(moves, 0))
-        noise.append(sum(a[1] for a in after) / len(v) ** 2)
+        noise.append(np.sum([a[1] for a in after], 0) / len(v) ** 2)
     controls = lambda a, b: sum(w * b.get(k, 0.0) * before[k][1] for k, w in a.items())
     common = lambda a, b: float(np.sum(controls(a, b)))
     bias = np.array([[common(a, b) for b in share.values()] for a in share.values()])

@@ -31,7 +31,7 @@ def elbo(model: Model, cells: Cells, n_samples: int = 1, seed: int = 0) -> np.nd
     """
 
     def ask(net: Network, m: Minibatch) -> Tensor:
-        total = 0.0
+        total = torch.zeros(())
         for _ in range(n_samples):
             trace = net(m)
             kl = trace["z.kl"] + trace.get("library.kl", 0.0)
@@ -65,7 +65,7 @@ def log_likelihood(model: Model, cells: Cells, n_samples: int = 100, seed: int =
             z = q.rsample()
             trace = Trace(q=q, z=z)
             trace.update(net.decode(z, m, trace))
-            ratio = net.prior.log_prob(z) - q.log_prob(z) + trace.get("library.log_ratio", 0.0)
+            ratio = net.prior_net.log_prob(z) - q.log_prob(z) + trace.get("library.log_ratio", 0.0)
             weights.append(_log_likelihood(model, trace, m) + ratio)
         return torch.stack(weights).logsumexp(0) - math.log(n_samples)
 
@@ -75,6 +75,7 @@ def log_likelihood(model: Model, cells: Cells, n_samples: int = 100, seed: int =
 
 def _log_likelihood(model: Model, trace: dict, m: Minibatch) -> Tensor:
     """Log likelihood of all views that have a term, (cells,)."""
-    views = [t.view for t in model.recipe.terms if getattr(t, "view", None) in m.views]
+    asked = (getattr(t, "view", "") for t in model.recipe.terms)
+    views = [view for view in asked if view in m.views]
     scores = [torch.where(m.has(v), trace[v].log_prob(m.data(v)), 0.0) for v in views]
     return torch.stack(scores).sum(0)

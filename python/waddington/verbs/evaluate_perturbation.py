@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,7 +130,7 @@ def observed_cells(prediction: Prediction, data: Any, n: int, given: Any = None)
     else:
         about = prediction.about
         mine = column(data, about["condition"]) == about["target"]
-        if about["of"] is not None:
+        if about["cell_type"] is not None and about["of"] is not None:
             mine &= column(data, about["cell_type"]) == about["of"]
         found = np.flatnonzero(mine)
     if not len(found):
@@ -170,7 +170,7 @@ def _change(
     top: np.ndarray,
 ) -> dict[str, float]:
     """Scores of one predicted change, over all genes and the top ones."""
-    found = {}
+    found: dict[str, float] = {}
     for end, g in (("", slice(None)), ("_top", top)):
         parts = (made[g], after[g], control[g], reference[g])
         both = change_scores(*parts)
@@ -214,5 +214,5 @@ class _Components:
         return energy_distance(*(self.pca.transform(some(x)) for x in (made, seen)))
 
 
-def _mean(rows: list[Mapping[str, float]]) -> dict[str, float]:
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}

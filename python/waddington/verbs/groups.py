@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from scipy import sparse
@@ -25,6 +25,16 @@ class Pair:
     after: np.ndarray
 
 
+class About(TypedDict):
+    """What is asked; see `predict_perturbation`."""
+
+    condition: str
+    source: str
+    target: str
+    cell_type: str | None
+    of: str | None
+
+
 @dataclass(frozen=True)
 class Groups:
     """Which cells are predicted, and what from.
@@ -38,7 +48,7 @@ class Groups:
         borrowed: For each, whether it was never measured, and the pairs are its neighbours'.
     """
 
-    about: dict[str, str | None]
+    about: About
     predict: np.ndarray
     kinds: np.ndarray
     parts: tuple[tuple[Pair, ...], ...]
@@ -68,7 +78,7 @@ class Groups:
 
 def groups_of(
     data: Any,
-    about: dict[str, str | None],
+    about: About,
     neighbours: Callable[[str], Sequence[str]] | None = None,
 ) -> Groups:
     """The groups of a question; see `Groups.about` for what is asked.
@@ -126,7 +136,7 @@ def column(data: Any, name: str) -> np.ndarray:
     Raises:
         InputError: If it is not there, or missing for some cells.
     """
-    columns: Sequence[str] = data.covariates if isinstance(data, Cells) else data.obs
+    columns: Any = data.covariates if isinstance(data, Cells) else data.obs
     if name not in columns:
         raise InputError(
             f"{name!r} is not a column of the data; it has {listed(columns, 12)}", name

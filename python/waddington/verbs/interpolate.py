@@ -141,7 +141,7 @@ def _path(z: np.ndarray, a: np.ndarray, b: np.ndarray, steps: int, path: str) ->
     return paths.slerp(a, b, steps, z.mean(0)) if path == "slerp" else paths.along(a, b, steps, z)
 
 
-def _chosen(n: int, given: Sequence[bool] | Sequence[int]) -> np.ndarray:
+def _chosen(n: int, given: Sequence[bool] | Sequence[int] | np.ndarray) -> np.ndarray:
     """Numbers of the cells that numbers or a mask choose."""
     chosen = np.asarray(given)
     return np.arange(n)[chosen if chosen.dtype == bool else chosen.astype(int)]

@@ -71,9 +71,11 @@ def invert(
     def ask(net: Network, m: Minibatch) -> Tensor:
         def cost(z: Tensor) -> Tensor:
             far = _distance(net.decode(z, m)[view], m.views[view])
-            return far - prior * net.prior.log_prob(z) if prior else far
+            return far - prior * net.prior_net.log_prob(z) if prior else far
 
-        return _downhill(cost, _best(cost, [net.prior.sample(m) for _ in range(CANDIDATES)]), steps)
+        return _downhill(
+            cost, _best(cost, [net.prior_net.sample(m) for _ in range(CANDIDATES)]), steps
+        )
 
     with Random(seed):
         return each(model, cells, ask, BLOCK)

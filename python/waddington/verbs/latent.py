@@ -8,6 +8,7 @@ import torch
 from ..cells import Cells
 from ..devices import Random
 from ..errors import InputError
+from ..latents import Posterior
 from ..layers import check_choice
 from ..model import Model
 from .ask import each, verb
@@ -40,11 +41,11 @@ def latent(
     if model.recipe.latent.prior is None:
         raise InputError(f"a {model.recipe.name} model encodes to points; they have no {of}", "of")
     if of == "sd":
-        return each(model, cells, lambda net, m: net.encode(m).scale)
+        return each(model, cells, lambda net, m: net.encode(m).spread)
     with Random(seed):
         drawn = each(model, cells, lambda net, m: _draws(net.encode(m), n_samples))
     return np.moveaxis(drawn, 1, 0)
 
 
-def _draws(q: object, n: int) -> torch.Tensor:
+def _draws(q: Posterior, n: int) -> torch.Tensor:
     return torch.stack([q.rsample() for _ in range(n)], 1)

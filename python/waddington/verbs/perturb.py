@@ -15,7 +15,7 @@ from ..layers import check_choice
 from ..model import Model
 from ..readers import query_cells
 from .ask import why_not
-from .groups import groups_of
+from .groups import About, groups_of
 from .latent import latent
 from .logs import dense, log_expression, log_values, shifted
 from .question import CHANCE, Question, effects_of
@@ -73,7 +73,7 @@ class Prediction:
     source: sparse.csr_matrix
     unchanged: Any
     shifts: dict[str, np.ndarray]
-    about: dict[str, str | None]
+    about: About
     counts: bool
     responses: dict[str, Response] = field(default_factory=dict)
     chance: float = 0.0
@@ -156,10 +156,10 @@ def predict_perturbation(
         InputError: If a column or a level is not there, or there are no cells to learn from.
     """
     models = _models(model)
-    about = {"condition": condition, "source": source, "target": target}
+    about = About(condition=condition, source=source, target=target, cell_type=cell_type, of=of)
     effects = effects_of(models[0], condition)
     near = effects.neighbours if effects else None
-    groups = groups_of(data, {**about, "cell_type": cell_type, "of": of}, near)
+    groups = groups_of(data, about, near)
     able = _able(models[0], condition, target)
     method = _method_of(models[0], method, condition, able)
     _check_options(models[0], trust, dose, n_draws, about)
@@ -210,7 +210,8 @@ def _decoded(question: Question, method: str, draw: bool, seed: int) -> _Made:
     """Decoded cells, moved in latent space or with another level, by all models."""
     every = [question.decoded(m, method, draw, seed) for m in question.models]
     cells, unchanged = (_mixed([d[k] for d in every], draw, seed) for k in (2, 3))
-    return _Made(cells, log_values(cells, question.counts), *every[0][:2], unchanged)
+    z, now = every[0][:2]
+    return _Made(cells, log_values(cells, question.counts), z, now, unchanged)
 
 
 def _mixed(parts: Sequence[np.ndarray], draw: bool, seed: int) -> np.ndarray:

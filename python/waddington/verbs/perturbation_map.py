@@ -15,7 +15,7 @@ from ..model import Model
 from ..readers import query_cells
 from .ask import why_not
 from .effects import Effects, Spread, differences, in_latent, of_shared
-from .groups import Groups, Pair, column
+from .groups import About, Groups, Pair, column
 from .latent import latent
 from .logs import counted
 from .question import Question, effects_of
@@ -68,8 +68,8 @@ def perturbation_map(
     condition: str,
     control: str,
     cell_type: str | None = None,
-    start: Sequence[bool] | Sequence[int] | None = None,
-    goal: Sequence[bool] | Sequence[int] | None = None,
+    start: Sequence[bool] | Sequence[int] | np.ndarray | None = None,
+    goal: Sequence[bool] | Sequence[int] | np.ndarray | None = None,
     space: str = "auto",
     layer: str | None = None,
 ) -> PerturbationMap:
@@ -161,7 +161,7 @@ def _space_of(model: Model, condition: str, space: str, moving: bool) -> str:
 
 
 def _ends(
-    n: int, start: Sequence[Any] | None, goal: Sequence[Any] | None
+    n: int, start: Sequence[Any] | np.ndarray | None, goal: Sequence[Any] | np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Numbers of the start and the goal cells, or None."""
     if start is None and goal is None:
@@ -208,7 +208,8 @@ def _embeddings(
     effects = effects_of(model, condition)
     if effects is None:
         return None
-    net = next(d.effects for d in model.network.decoders.values() if hasattr(d, "effects"))
+    every = (getattr(d, "effects", None) for d in model.network.decoders.values())
+    net = next(e for e in every if e is not None)
     rows = net.embeddings.detach().numpy().astype(np.float64)
     amounts = [net.amounts(model.levels, level).numpy() for level in levels]
     return Effects(np.concatenate(amounts) @ rows, clear=clear)
@@ -226,7 +227,7 @@ def _decoded(
     picked, rows = cells.take(np.sort(some)), np.arange(len(some))
     changes = []
     for level in levels:
-        about = {"condition": condition, "source": None, "target": level}
+        about = About(condition=condition, source="", target=level, cell_type=None, of=None)
         groups = Groups(about, rows, np.full(len(rows), ""), ())
         question = Question((model,), picked, groups, able=True)
         floor = question.floor(question.picked)

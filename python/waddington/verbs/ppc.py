@@ -128,7 +128,7 @@ def _replicate(model: Model, cells: Cells, sums: _Sums, rng: np.random.Generator
     network = model.network
     for m in minibatches(Coded.of(cells, model.levels), model.levels, CELLS):
         q = network.encode(m)
-        made, mean = [], 0.0
+        made, mean = [], np.zeros((), np.float32)
         for _ in range(sums.n):
             distribution = network.decode(q.rsample(), m)[RNA]
             made.append(distribution.sample().numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from ..cells import RNA, Cells, Minibatch
 from ..devices import Random
 from ..model import Model
 from ..network import Network
+from ..stream import blocks_of, rows_at
 from .ask import codes_of, each
 from .groups import Groups, Pair
 from .invert import positions
@@ -117,8 +118,8 @@ class Question:
         if not self.able:
             return _same
         if effects := effects_of(model, about["condition"]):
-            view = next(k for k, d in model.network.decoders.items() if hasattr(d, "effects"))
-            net = model.network.decoders[view].effects
+            every = (getattr(d, "effects", None) for d in model.network.decoders.values())
+            net = next(e for e in every if e is not None)
             amounts = net.amounts(model.levels, about["target"], self.dose)
             key = f"{effects.perturbation} amounts"
             return lambda m: replace(m, values={**m.values, key: amounts.expand(len(m), -1)})
@@ -194,7 +195,7 @@ class Question:
         of the models plus 1 - `trust` times the measured ones.
         """
         floor = self.floor(self.picked)
-        n, before, fold = len(self.models), 0.0, 0.0
+        n, before, fold = len(self.models), np.zeros(()), np.zeros(())
         for model in self.models:
             a, b = self.expected(model)
             before, fold = before + a / n, fold + self.change(a, b, floor) / n
@@ -205,10 +206,10 @@ class Question:
         self, before: np.ndarray, fold: np.ndarray, rng: np.random.Generator | None
     ) -> np.ndarray:
         """The source cells after the change, (cells, features); see `responses.carried`."""
-        rows = self.picked.views[RNA]
-        x = np.asarray(rows.todense(), dtype=np.float64)
+        x = np.asarray(rows_at(self.picked.views[RNA], slice(None)).todense(), dtype=np.float64)
         if not self.counts:
-            return np.maximum(x + fold, min(0.0, float(self.cells.views[RNA].min())))
+            least = min(float(block.min()) for _, block in blocks_of(self.cells.views[RNA]))
+            return np.maximum(x + fold, min(0.0, least))
         floor = self.floor(self.picked)
         after = np.maximum((before + floor) * np.exp(fold) - floor, 0.0)
         return carried(x, before, after, rng)
@@ -286,5 +287,5 @@ def _change(z: np.ndarray, pair: Pair) -> np.ndarray:
     return z[pair.after].mean(0) - z[pair.before].mean(0)
 
 
-def _weighted(weights: Mapping[str, float], rows: Mapping[str, Sequence[float]]) -> np.ndarray:
+def _weighted(weights: Mapping[str, float], rows: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.sum([w * np.asarray(rows[k]) for k, w in weights.items()], 0)

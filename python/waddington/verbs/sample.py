@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
+from torch import Tensor
 
 from ..cells import RNA, Cells, Minibatch
 from ..devices import Random
@@ -57,10 +58,10 @@ def sample(
         cells = cells.take(rng.integers(len(cells), size=n))
     codes = codes_of(model, as_if)
 
-    def ask(net: Network, m: Minibatch) -> object:
+    def ask(net: Network, m: Minibatch) -> Tensor:
         here = m.as_if(codes)
         here = here if near else replace(here, said=here.library)  # it is lent, not inferred
-        z = net.encode(m).rsample() if near else net.prior.sample(here)
+        z = net.encode(m).rsample() if near else net.prior_net.sample(here)
         made = net.decode(z, here)[view]
         return made.mean if expected else made.sample()
 

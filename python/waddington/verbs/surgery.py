@@ -95,7 +95,7 @@ def expected_inputs(model: Model, view: str = RNA, n: int = 2000) -> np.ndarray:
     if model.recipe.latent.prior is None:
         return np.zeros(len(model.features[view]), np.float32)
     made = torch.from_numpy(sample(model, n=n, view=view))
-    return TRANSFORMS[reader.transform](made).mean(0).numpy()
+    return TRANSFORMS[getattr(reader, "transform", "none")](made).mean(0).numpy()
 
 
 def restrict(model: Model, genes: Sequence[str], view: str = RNA) -> Model:
@@ -128,7 +128,8 @@ def restrict(model: Model, genes: Sequence[str], view: str = RNA) -> Model:
         if key.startswith(f"decoders.{view}.head.") and not key.endswith((".loc", ".scale")):
             weights[key] = np.take(weights[key], keep, int(".blocks." in key))
     for covariate in regressions_of(weights) if view == RNA else ():
-        weights |= Regression.among(weights, covariate).narrowed(keep).arrays(covariate)
+        if beside := Regression.among(weights, covariate):
+            weights |= beside.narrowed(keep).arrays(covariate)
     features = {**model.features, view: tuple(genes)}
     return replace(model, weights=weights, features=features)
 

@@ -10,6 +10,7 @@ from ..cells import RNA, Cells
 from ..errors import InputError, listed
 from ..model import Model
 from ..readers import query_cells
+from ..stream import rows_at
 from .ask import codes_of, why_not
 from .groups import column
 from .latent import latent
@@ -75,7 +76,7 @@ def _carried(
     rng: np.random.Generator | None,
 ) -> np.ndarray:
     """Measured cells, by fold changes that fade where a gene is hardly seen."""
-    x = np.asarray(cells.views[RNA].todense(), dtype=np.float64)
+    x = np.asarray(rows_at(cells.views[RNA], slice(None)).todense(), dtype=np.float64)
     if not counted(model):
         return np.maximum(x + after - before, min(0.0, float(x.min()))).astype(np.float32)
     return carried(x, before, after, rng).astype(np.float32)

@@ -46,19 +46,27 @@ def known(recipe: Recipe) -> bool:
     """Whether the chain rule of this package is that of the recipe."""
     r = recipe
     return (
-        [type(e) for e in r.encoders] == [Encoder]
-        and [type(d) for d in r.decoders] == [Decoder]
-        and r.encoders[0].reads == (r.decoders[0].view,)
-        and r.encoders[0].scale is None
-        and r.decoders[0].library is None
-        and type(r.fusion) is Alone
+        type(r.fusion) is Alone
         and not r.opponents
         and all(type(c) in (OneHot, Continuous) for c in r.conditions)
-        and type(r.decoders[0].head) in HEADS
-        and act_of(r.decoders[0].head) in ("linear", "relu")
+        and len(r.encoders) == len(r.decoders) == 1
+        and _plain_ends(r.encoders[0], r.decoders[0])
         and _plain_objective(r)
-        and bool(r.encoders[0].stack.layers)
-        and all(_plain_layers(c.stack.layers) for c in (*r.encoders, *r.decoders))
+    )
+
+
+def _plain_ends(encoder: object, decoder: object) -> bool:
+    """Dense layers from one view to the bottleneck, and from there to a known head of that view."""
+    return (
+        type(encoder) is Encoder
+        and type(decoder) is Decoder
+        and encoder.reads == (decoder.view,)
+        and encoder.scale is None
+        and decoder.library is None
+        and type(decoder.head) in HEADS
+        and act_of(decoder.head) in ("linear", "relu")
+        and bool(encoder.stack.layers)
+        and all(_plain_layers(c.stack.layers) for c in (encoder, decoder))
     )
 
 
@@ -71,7 +79,8 @@ def _plain_objective(r: Recipe) -> bool:
     return (
         type(r.latent) is Gaussian
         and type(r.latent.prior) is Normal
-        and [type(t) for t in r.terms[1:]] == [KL]
+        and len(r.terms) == 2
+        and type(r.terms[1]) is KL
         and (r.terms[1].of, r.terms[1].capacity) == ("z", None)
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..cells import Minibatch
@@ -52,10 +53,13 @@ class CountHead:
         if "log_theta" not in values:
             values["log_theta"], d_theta = self._table(cells)
         given = Inputs(
-            library=None if self.library == "none" else cells.size(view, self.library),
-            counts=cells.views[view],
-            share=self.library == "observed",
-            **{"zero_logits": None, **values, **self._biases()},
+            values["logits"],
+            values["log_theta"],
+            values.get("zero_logits"),
+            None if self.library == "none" else cells.size(view, self.library),
+            cells.views[view],
+            self.library == "observed",
+            **self._biases(),
         )
         room = Gradients(  # over the values, but for a theta that has its own place
             given.logits,
@@ -80,7 +84,7 @@ class CountHead:
                 self.shifts[name].add(out, cells)
         return values
 
-    def _biases(self) -> dict[str, nn.Parameter]:
+    def _biases(self) -> dict[str, Tensor]:
         return {BIASES[k]: lin.bias for k, lin in self.maps.items() if k in BIASES}
 
     def _table(self, cells: Minibatch) -> tuple[Tensor, Tensor | None]:
@@ -98,26 +102,27 @@ class CountHead:
             sums = self.memory.gradient(table.blocks[0])
             self.memory.engine.sum_rows(d_theta, cells.codes[table.covariate], sums)
 
-    def _back(self, gradients: dict[str, Tensor | None], h: Tensor, cells: Minibatch) -> Tensor:
+    def _back(self, gradients: dict[str, Tensor], h: Tensor, cells: Minibatch) -> Tensor:
         """The gradient of h from those of the maps; those of their weights are noted."""
-        total = None
+        parts = []
         for name, lin in self.maps.items():
             self.memory.weight_gradient(lin.weight, gradients[name], h)
             room = self.memory((self, name, "d"), *h.shape)
-            one = product(gradients[name], lin.weight.t(), out=room)
-            total = one if total is None else total.add_(one)
+            parts.append(product(gradients[name], lin.weight.t(), out=room))
             if name not in BIASES:
                 self.memory.engine.sum_rows(gradients[name], None, self.memory.gradient(lin.bias))
             if name in self.shifts:
                 self.shifts[name].gradient(gradients[name], cells)
-        return total
+        return reduce(Tensor.add_, parts)
 
 
 class RealHead:
     """Real numbers whose mean is linear, or cut off below 0."""
 
     def __init__(self, head: Head, memory: Memory) -> None:
-        self.lin, self.spec, self.memory = head.maps["mean"], head.spec, memory
+        self.lin, self.memory = head.maps["mean"], memory
+        spec: Any = head.spec
+        self.act, self.sd = spec.act, spec.sd
         self.shifts = [Conditions(s, memory) for s in head.shifts.values()]
         table = dict(head.tables).get("log_sd")
         self.log_sd = None if table is None else table.blocks[0]
@@ -129,10 +134,10 @@ class RealHead:
         mean = mapped(self.lin, h, self.memory, self)
         for shift in self.shifts:
             shift.add(mean, cells)
-        if self.spec.act == "relu":
+        if self.act == "relu":
             mean.relu_()
         off = cells.views[view].dense().sub_(mean)  # in sds, then, and then a gradient
-        sd = self.spec.sd if self.log_sd is None else self.log_sd.exp()
+        sd = self.sd if self.log_sd is None else self.log_sd.exp()
         off.div_(sd)
         square = torch.linalg.vecdot(off, off)
         logs = len(mean.T) * math.log(sd) if self.log_sd is None else self.log_sd.sum()
@@ -141,7 +146,7 @@ class RealHead:
             sums = torch.mm(weight[None], off.square()).sub_(weight.sum())
             self.memory.gradient(self.log_sd).copy_(sums)
         d = off.mul_(weight[:, None]).div_(sd)
-        if self.spec.act == "relu":
+        if self.act == "relu":
             d.mul_(mean > 0)
         for shift in self.shifts:
             shift.gradient(d, cells)
@@ -172,7 +177,7 @@ class LogitHead:
         return log_p.detach(), mapped_gradient(self.lin, d, h, self.memory, self)
 
 
-HEADS = {
+HEADS: dict[type, type[CountHead | RealHead | LogitHead]] = {
     Bernoulli: LogitHead,
     Multinomial: LogitHead,
     NegativeBinomial: CountHead,

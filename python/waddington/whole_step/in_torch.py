@@ -89,7 +89,8 @@ class Block:
         given = d, x, n.gain, *running, *self.moments, True, n.epsilon, [True] * 3
         d, *mine = _back.native_batch_norm_backward(*given)
         for room, gradient in zip(d_norm, mine, strict=True):
-            room.copy_(gradient)
+            if room is not None:
+                room.copy_(gradient)
         return d
 
 
@@ -116,12 +117,13 @@ def gaussian_gradient(
 def counts(given: Inputs, weight: Tensor, room: Gradients) -> tuple[Tensor, Gradients]:
     """Log probability of each cell, (cells,), and the gradients of their weighted sum."""
     for bias, values in ((given.bias, given.logits), (given.zero_bias, given.zero_logits)):
-        if bias is not None:
+        if bias is not None and values is not None:
             values.add_(bias)
     log_p, made = counts_in_torch(given, weight, True)
+    assert made is not None  # they were asked for
     made = made._replace(bias=room.bias, zero_bias=room.zero_bias)
     for bias, values in ((room.bias, made.logits), (room.zero_bias, made.zero_logits)):
-        if bias is not None:
+        if bias is not None and values is not None:
             torch.sum(values, 0, out=bias)
     room.log_theta.copy_(made.log_theta)
     return log_p, made

@@ -40,18 +40,18 @@ class Memory:
         self.views[name, shape] = self.of[name][:size].view(shape)
         return self.views[name, shape]
 
-    def gradient(self, p: nn.Parameter) -> Tensor:
+    def gradient(self, p: Tensor) -> Tensor:
         """Where the gradient of a parameter goes."""
         if id(p) not in self.gradients:
             self.gradients[id(p)] = torch.empty_like(p)
         p.grad = self.gradients[id(p)]
         return p.grad
 
-    def weight_gradient(self, p: nn.Parameter, d: Tensor, h: Tensor) -> None:
+    def weight_gradient(self, p: Tensor, d: Tensor, h: Tensor) -> None:
         """Of p (units, n), from d, the gradient of h @ p^T."""
         p.grad = product(d.t(), h.t(), out=self.gradient(p))
 
-    def sparse_gradient(self, p: nn.Parameter, rows: Rows, d: Tensor) -> None:
+    def sparse_gradient(self, p: Tensor, rows: Rows, d: Tensor) -> None:
         """Of p (features, units), from d, the gradient of rows @ p; or p moves at once."""
         if self.early is None:
             p.grad = self.engine.linear_gradient(rows, d, self.gradient(p))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..cells import Minibatch, Rows
+from ..cells import Minibatch
 from ..coders import TRANSFORMS
-from ..latents import Point
+from ..latents import Normal
 from ..network import Network
 from ..optim import Optimiser
 from ..recipe import Recipe
@@ -45,15 +45,16 @@ class WholeStep:
         encoder, decoder = recipe.encoders[0], recipe.decoders[0]
         coder: Any = network.encoders[encoder.name]
         decoded: Any = network.decoders[decoder.view]
-        self.view, self.transform = decoder.view, encoder.transform
-        self.sd = None if type(recipe.latent) is Point else recipe.latent.prior.sd
+        self.view, self.transform = decoder.view, coder.spec.transform
+        prior = recipe.latent.prior
+        self.sd = prior.sd if isinstance(prior, Normal) else None
         self.names = [t.name for t in recipe.terms]
         self.memory = Memory(engine)
         self.early = engine.Early.of(optimiser) if engine.Early else None
         self.encoder = [Layer(x, self.memory) for x in coder.stack]
         self.decoder = [Layer(x, self.memory) for x in decoded.stack]
         self.bottleneck = coder.latent.linear
-        self.head = HEADS[type(decoder.head)](decoded.head, self.memory)
+        self.head = HEADS[type(recipe.head(self.view))](decoded.head, self.memory)
 
     @torch.no_grad()
     def __call__(
@@ -87,10 +88,11 @@ class WholeStep:
 
     def _encode(self, cells: Minibatch) -> Tensor:
         """The encoder's last output, (cells, units)."""
-        h: Tensor | Rows = cells.views[self.view]
+        rows = cells.views[self.view]
         if self.transform != "none":
-            h = h.map(TRANSFORMS[self.transform])
-        for layer in self.encoder:
+            rows = rows.map(TRANSFORMS[self.transform])
+        h = self.encoder[0].forward(rows, cells)
+        for layer in self.encoder[1:]:
             h = layer.forward(h, cells)
         return h
 
