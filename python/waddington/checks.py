@@ -88,7 +88,7 @@ def check_query(cells: Cells, recipe: Recipe) -> list[str]:
 
 
 def _validate(
-    head: Any, block: sparse.csr_matrix, cells: Cells, index: Sequence[int], view: str
+    head: Any, block: sparse.csr_matrix, cells: Cells, index: Sequence[int] | np.ndarray, view: str
 ) -> None:
     """Ask a head about a block of the cells at `index`; what it says has their names."""
     try:

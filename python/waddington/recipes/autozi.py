@@ -22,8 +22,9 @@ from ..parts import part, replace
 from ..recipe import Recipe
 from ..schedules import Schedule
 from ..trace import Trace
+from .heads import varying
 from .schedule import PEAK
-from .scvi import scvi
+from .scvi import first_of, scvi
 
 LEAST = 0.01
 """Smallest probability of an extra zero, so that a gene with any differs from one without."""
@@ -77,7 +78,8 @@ def autozi(
         schedule=schedule,
     )  # fmt: skip
     (decoder,) = base.decoders
-    decoder = replace(decoder, head=PerhapsInflated(decoder.head.dispersion, library))
+    varies = varying(dispersion, batch=first_of(batch))
+    decoder = replace(decoder, head=PerhapsInflated(varies, library))
     terms = (*base.terms, SharedKL(weight=1.0 / n_cells))
     return replace(base, name="autozi", decoders=(decoder,), terms=terms)
 

@@ -75,13 +75,13 @@ def scvi(
     encoder = encoder or mlp(*units, norm="batch", dropout=dropout)
     decoder = decoder or mlp(*units, norm="batch")
     encoder = replace(encoder, inject=inject if encode_covariates else None)
-    varies = varying(dispersion, batch=_first(batch))
+    varies = varying(dispersion, batch=first_of(batch))
     size = _inferred(library, batch, n_hidden)
     counted = head(likelihood, varies, "observed" if size else library)
     told = Decoder(replace(decoder, inject=inject), counted, library=size)
     return Recipe(
         name="scvi",
-        encoders=(Encoder(encoder, scale=Standardised(_first(batch)) if standardise else None),),
+        encoders=(Encoder(encoder, scale=Standardised(first_of(batch)) if standardise else None),),
         latent=Gaussian(n_latent),
         decoders=(told,),
         conditions=conditions(batch, covariates, n_embedding),
@@ -94,9 +94,9 @@ def _inferred(
     library: str, batch: str | tuple[str, ...] | None, units: int
 ) -> LatentLibrary | None:
     """The library that "latent" stands for; its prior is by the first batch."""
-    return LatentLibrary(_first(batch), units) if library == "latent" else None
+    return LatentLibrary(first_of(batch), units) if library == "latent" else None
 
 
-def _first(batch: str | tuple[str, ...] | None) -> str | None:
+def first_of(batch: str | tuple[str, ...] | None) -> str | None:
     """The first of several columns."""
     return batch or None if isinstance(batch, str) else next(iter(batch or ()), None)

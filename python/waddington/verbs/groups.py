@@ -110,8 +110,8 @@ def groups_of(
     mine = state == source if of is None else (state == source) & (kind == of)
     if not mine.any():
         have = listed(np.unique(kind[state == source]), 12)
-        told = f"{of!r} has no cells in {source!r} to predict from; there are cells of {have}"
-        raise InputError(told, "of")
+        said = f"{of!r} has no cells in {source!r} to predict from; there are cells of {have}"
+        raise InputError(said, "of")
     pairs = tuple(_pairs(state, kind, source, told[level], of) for level in parts)
     if any(not found for found in pairs):
         raise InputError(

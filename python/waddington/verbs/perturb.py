@@ -290,7 +290,7 @@ def _models(given: Model | Sequence[Model]) -> tuple[Model, ...]:
 
 
 def _check_options(
-    model: Model, trust: float | None, dose: str | None, n_draws: int, about: dict[str, str]
+    model: Model, trust: float | None, dose: str | None, n_draws: int, about: About
 ) -> None:
     if trust is not None and not 0 <= trust <= 1:
         raise InputError(f"trust must be between 0 and 1, or None, got {trust!r}", "trust")
