@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import anndata as ad
 import h5py
@@ -19,6 +20,7 @@ from waddington.errors import InputError
 from waddington.minibatches import CHUNKS, LANES, Coded, held_out_cells, minibatches, shuffled
 from waddington.recipe import adjust
 from waddington.recipes import scvi
+from waddington.simulate import log_normalised
 from waddington.stream import FileRows, ahead, blocks_of, opened, rows_at
 
 
@@ -33,6 +35,14 @@ def files(adata, tmp_path_factory):
 
 
 # Reading ---------------------------------------------------------------------------------------
+
+
+def test_logs_are_made_of_cells_in_a_file_as_of_cells_in_memory(files):
+    cells = Cells.from_file(files["plain"])
+    loaded = replace(cells, views={"rna": rows_at(cells.views["rna"], slice(None))})
+    made, wanted = (log_normalised(c).views["rna"].toarray() for c in (cells, loaded))
+    assert made.any()
+    np.testing.assert_array_equal(made, wanted)
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip", "dense", "long", "10x"])
