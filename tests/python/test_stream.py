@@ -324,3 +324,22 @@ def test_memory_does_not_grow_with_the_cells(tmp_path, root):
         peaks.append(peak)
     whole = 16 * block.nnz * 8 / 2**20  # what reading it all would have added, 61 MB
     assert peaks[1] - peaks[0] < 0.4 * whole
+
+
+def test_verbs_that_need_all_values_read_them(files, adata):
+    here, there = adata.copy(), ad.read_h5ad(files["plain"], backed="r")
+    here.obs["donor"] = [f"d{i % 3}" for i in range(N)]
+    here.obs["kind"] = ["a", "b"] * (N // 2)
+    there.obs = here.obs
+    model = wd.train(adata, adjust(scvi(batch="batch"), epochs=1), seed=3)
+    change = {"condition": "batch", "source": "a", "target": "b", "cell_type": "kind"}
+    asks = (
+        lambda x: wd.transform(model, x, {"batch": "a"}),
+        lambda x: wd.differential_expression(model, x, "batch", "a").columns["raw_a"],
+        lambda x: wd.donor_differences(model, x, "kind", "a", "b", "donor")["bulk_t"],
+        lambda x: wd.predict_perturbation(model, x, **change).cells,
+        lambda x: wd.perturbation_map(model, x, "batch", "a", "kind").similarity,
+    )
+    for ask in asks:
+        np.testing.assert_array_equal(ask(there), ask(here))
+    there.file.close()
