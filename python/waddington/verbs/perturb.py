@@ -163,8 +163,7 @@ def predict_perturbation(
     able = _able(models[0], condition, target)
     method = _method_of(models[0], method, condition, able)
     _check_options(models[0], trust, dose, n_draws, condition)
-    cells = query_cells(data, models[0], layer).in_memory()
-    question = Question(models, cells, groups, able, dose)
+    question = Question(models, query_cells(data, models[0], layer), groups, able, dose)
     if method == "transfer":
         draw = question.counts if draw is None else draw
         made = _transferred(question, trust, draw, seed)
