@@ -73,6 +73,7 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", self.cells.in_memory())
+
     @cached_property
     def picked(self) -> Cells:
         """The source cells."""
