@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .errors import InputError, listed
 from .files import FileNames, backed, open_cells
-from .stream import FileRows
+from .stream import FileRows, rows_at
 
 Levels = Mapping[str, tuple[tuple[str, ...], ...]]
 """Levels of each covariate in groups: those of the first training, then one group per surgery."""
@@ -137,11 +137,10 @@ class Minibatch:
 
     def as_if(self, codes: Mapping[str, int] = {}, library: float | None = None) -> Minibatch:
         """The same cells with other covariates or another library size."""
-        new = {k: torch.full_like(self.index, v) for k, v in codes.items()}
+        new = {**self.codes, **{k: torch.full_like(self.index, v) for k, v in codes.items()}}
         old = self.library.items()
         size = {} if library is None else {k: torch.full_like(v, library) for k, v in old}
-        new, said = {**self.codes, **new}, size or self.said
-        return replace(self, codes=new, library=size or self.library, said=said)
+        return replace(self, codes=new, library=size or self.library, said=size or self.said)
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Minibatch:
         """The same cells on another device, or of another floating type."""
@@ -208,6 +207,10 @@ class Cells:
             names=_named(self.names, index),
         )
 
+    def in_memory(self) -> Cells:
+        """The same cells, with the rows that are in a file read."""
+        return replace(self, views={k: rows_at(x, slice(None)) for k, x in self.views.items()})
+
     def levels(self) -> Levels:
         """The levels of each covariate, sorted, in one group."""
         return {
@@ -251,10 +254,8 @@ class Cells:
                 raise InputError(
                     f"the model reads the view {view!r}; the data have {listed(self.views)}"
                 )
-            if self.features[view] == tuple(wanted):
-                views[view] = self.views[view]
-                continue
-            views[view] = self.views[view][:, _places(self.features[view], wanted)]
+            x, here = self.views[view], self.features[view]
+            views[view] = x if here == tuple(wanted) else x[:, _places(here, wanted)]
         return replace(self, views=views, features={k: tuple(v) for k, v in features.items()})
 
     @classmethod

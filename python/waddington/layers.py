@@ -257,9 +257,9 @@ class StackModule(nn.ModuleList, Generic[N]):
     ) -> None:
         super().__init__()
         self.width: N | int = n_in
-        for i, spec_of in enumerate(spec.layers):
+        for i, one in enumerate(spec.layers):
             here = spec.inject == "every" or (spec.inject == "first" and i == 0)
-            layer = spec_of.build(self.width, conditions if here else (), dims)
+            layer = one.build(self.width, conditions if here else (), dims)
             self.append(layer)
             self.width = layer.width
 

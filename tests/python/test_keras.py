@@ -222,6 +222,11 @@ def test_weights_without_bias_are_kernels_alone():
     np.testing.assert_allclose(p, want, rtol=1e-4, atol=1e-5)
 
 
+def test_a_dense_layer_may_say_itself_that_it_has_no_bias():
+    weights = weights_of(sequential(Dense(3, bias=False), n_in=6))
+    assert {k: v.shape for k, v in weights["layer 0"].items()} == {"kernel": (6, 3)}
+
+
 def test_a_second_session_takes_up_the_first_ones_optimiser():
     recipe, cells = recipe_of(small(), MSE, Adam(1e-2), shuffle=False), cells_of({"x": X, "y": Y})
     whole = Session(recipe, cells, seed=3)

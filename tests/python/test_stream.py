@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import anndata as ad
 import h5py
@@ -19,6 +20,7 @@ from waddington.errors import InputError
 from waddington.minibatches import CHUNKS, LANES, Coded, held_out_cells, minibatches, shuffled
 from waddington.recipe import adjust
 from waddington.recipes import scvi
+from waddington.simulate import log_normalised
 from waddington.stream import FileRows, ahead, blocks_of, opened, rows_at
 
 
@@ -33,6 +35,14 @@ def files(adata, tmp_path_factory):
 
 
 # Reading ---------------------------------------------------------------------------------------
+
+
+def test_logs_are_made_of_cells_in_a_file_as_of_cells_in_memory(files):
+    cells = Cells.from_file(files["plain"])
+    loaded = replace(cells, views={"rna": rows_at(cells.views["rna"], slice(None))})
+    made, wanted = (log_normalised(c).views["rna"].toarray() for c in (cells, loaded))
+    assert made.any()
+    np.testing.assert_array_equal(made, wanted)
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip", "dense", "long", "10x"])
@@ -314,3 +324,22 @@ def test_memory_does_not_grow_with_the_cells(tmp_path, root):
         peaks.append(peak)
     whole = 16 * block.nnz * 8 / 2**20  # what reading it all would have added, 61 MB
     assert peaks[1] - peaks[0] < 0.4 * whole
+
+
+def test_verbs_that_need_all_values_read_them(files, adata):
+    here, there = adata.copy(), ad.read_h5ad(files["plain"], backed="r")
+    here.obs["donor"] = [f"d{i % 3}" for i in range(N)]
+    here.obs["kind"] = ["a", "b"] * (N // 2)
+    there.obs = here.obs
+    model = wd.train(adata, adjust(scvi(batch="batch"), epochs=1), seed=3)
+    change = {"condition": "batch", "source": "a", "target": "b", "cell_type": "kind"}
+    asks = (
+        lambda x: wd.transform(model, x, {"batch": "a"}),
+        lambda x: wd.differential_expression(model, x, "batch", "a").columns["raw_a"],
+        lambda x: wd.donor_differences(model, x, "kind", "a", "b", "donor")["bulk_t"],
+        lambda x: wd.predict_perturbation(model, x, **change).cells,
+        lambda x: wd.perturbation_map(model, x, "batch", "a", "kind").similarity,
+    )
+    for ask in asks:
+        np.testing.assert_array_equal(ask(there), ask(here))
+    there.file.close()

@@ -99,4 +99,4 @@ def _inferred(
 
 def first_of(batch: str | tuple[str, ...] | None) -> str | None:
     """The first of several columns."""
-    return batch or None if isinstance(batch, str) else next(iter(batch or ()), None)
+    return (batch if isinstance(batch, str) else next(iter(batch or ()), None)) or None

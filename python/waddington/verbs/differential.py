@@ -17,6 +17,7 @@ from ..layers import check_choice, check_share
 from ..model import Model
 from ..network import Network
 from ..readers import column_of, query_cells
+from ..stream import rows_at
 from .ask import each, why_not
 
 MODES = ("change", "vanilla")
@@ -124,7 +125,7 @@ def differential_expression(
         shares = [
             _draws(model, cells, [m & s for s in strata.values()], n_samples, rng) for m in masks
         ]
-    raw = [_raw(cells.views[RNA][m]) for m in masks]
+    raw = [_raw(rows_at(cells.views[RNA], np.flatnonzero(m))) for m in masks]
     pseudo = _pseudo(shares, raw, cells) if pseudo is None else pseudo
     pairs = _pairs(len(strata), len(shares[0]) // len(strata), n_pairs, rng)
     columns = _contrast(shares, pairs, pseudo, delta if mode == "change" else 0.0)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ..cells import RNA, Cells, as_csr
 from ..errors import InputError, listed
+from ..stream import rows_at
 
 PLUS = "+"
 """Between the perturbations of a combination, as in "A+B"."""
@@ -158,7 +159,7 @@ def matrix_of(data: Any, features: Sequence[str], layer: str | None) -> sparse.c
     if not isinstance(data, Cells):
         x = data.X if layer is None else data.layers[layer]
         data = Cells({RNA: as_csr(x)}, {RNA: tuple(map(str, data.var_names))})
-    return data.match({RNA: features}).views[RNA]
+    return rows_at(data.match({RNA: features}).views[RNA], slice(None))
 
 
 def _pairs(

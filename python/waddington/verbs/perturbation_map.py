@@ -104,7 +104,7 @@ def perturbation_map(
         Ji et al. (2021), Cell Systems 12, 522 (similarity and target prediction as tasks).
     """
     space = _space_of(model, condition, space, start is not None)
-    cells = query_cells(data, model, layer)
+    cells = query_cells(data, model, layer).in_memory()
     state = column(data, condition)
     kind = column(data, cell_type) if cell_type else np.full(len(state), "")
     ends = _ends(len(cells), start, goal)

@@ -71,6 +71,9 @@ class Question:
     able: bool
     dose: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", self.cells.in_memory())
+
     @cached_property
     def picked(self) -> Cells:
         """The source cells."""
