@@ -9,7 +9,7 @@ from toys import real
 
 from waddington import schedules
 from waddington.errors import InputError
-from waddington.recipes import exercise_vae
+from waddington.recipes import exercise_vae, scvi
 from waddington.schedules import Clock, Cosine, Linear, OneCycle, Piecewise, Plateau, at, final
 from waddington.trainer import Trainer
 
@@ -67,6 +67,20 @@ def test_warm_up_reaches_its_weight_whatever_the_number_of_epochs():
     for epochs in (5, 40, 400):
         weights = [Linear(over=0.25).at(Clock(e / epochs, epoch=e)) for e in range(epochs)]
         assert weights[0] == 0 and weights[-1] == 1
+
+
+def test_the_schedule_of_scvi_tools_is_that_package_s():
+    """The divergence's weight grows over 400 epochs: 40 of them, for 200,000 cells, end at .0975.
+
+    By default it grows over a part of the run, and reaches 1.
+    """
+    theirs, ours = scvi(schedule="scvi-tools", learning_rate=1e-3), scvi()
+    weight = lambda recipe, e: at(recipe.terms[1].weight, Clock(e / 40, epoch=e))
+    assert [weight(theirs, e) for e in (0, 1, 20, 39)] == [0, 0.0025, 0.05, 0.0975]
+    assert at(theirs.terms[1].weight, Clock(epoch=400)) == 1 == weight(ours, 39)
+    adam = theirs.phases[0].optimiser
+    assert (adam.lr, adam.eps, adam.weight_decay) == (1e-3, 0.01, 1e-6)
+    assert theirs.phases[0].stop is None
 
 
 def test_piecewise_jumps_where_two_points_share_a_time():

@@ -239,8 +239,8 @@ test_that("a path leads through a generator, which has no encoder", {
     sce <- mockCells()
     model <- trained("generator", trainGAN(
         sce, recipe = wgan(n_latent = 8, generator = c(64, 64),
-                           critic = c(64, 64), learning_rate = 2e-3),
-        epochs = 100, seed = 1
+                           critic = c(64, 64), learning_rate = 5e-3),
+        epochs = 120, seed = 1
     ))
     path <- interpolateCells(
         sce, model, "type1", "type2", label = "cell_type", steps = 3
