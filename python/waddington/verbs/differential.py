@@ -18,6 +18,7 @@ from ..model import Model
 from ..network import Network
 from ..readers import column_of, query_cells
 from .ask import each, why_not
+from .shown import shown
 
 MODES = ("change", "vanilla")
 PER_TEN_THOUSAND = 1e4
@@ -26,6 +27,7 @@ GENES = 512
 TINY_COUNT = 0.1
 
 
+@shown
 @dataclass(frozen=True)
 class Differences:
     """One row per gene; a is compared with b.
