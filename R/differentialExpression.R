@@ -271,10 +271,10 @@ setMethod("differentialExpression", "ANY", function(
 .cellColumns <- function() {
     .columnTable(
         c("lfc_mean", "log2", "mean log2 fold change between pairs of cells"),
-        c("lfc_median", "log2", "its median"),
-        c("lfc_sd", "log2", "its standard deviation"),
-        c("lfc_low", "log2", "2.5 % quantile of the same"),
-        c("lfc_high", "log2", "97.5 % quantile of the same"),
+        c("lfc_median", "log2", "median log2 fold change between pairs of cells"),
+        c("lfc_sd", "log2", "standard deviation of that fold change"),
+        c("lfc_low", "log2", "2.5 % quantile of the fold change"),
+        c("lfc_high", "log2", "97.5 % quantile of the fold change"),
         c("p_up", "probability", "of a log2 fold change of delta or more"),
         c("p_down", "probability", "of one of -delta or less"),
         c("p_de", "probability", "the larger of p_up and p_down"),

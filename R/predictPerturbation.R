@@ -423,8 +423,11 @@ print.perturbationAbout <- function(x, ...) {
         if (any(named)) {
             strwrap(types, 78L, prefix = "        ", initial = "types   ")
         },
-        paste("genes  ", .count(nrow(x$profiles)), "in $profiles, $shifts",
-            if (!is.null(x$sd)) "and $sd")
+        paste(
+            "genes  ", .count(nrow(x$profiles)),
+            if (is.null(x$sd)) "in $profiles and $shifts" else
+                "in $profiles, $shifts and $sd"
+        )
     ))
     invisible(x)
 }

@@ -213,11 +213,15 @@
         return(invisible())
     }
     scores <- .score(c(nll, trivial))
+    library <- .tree(model)$decoders[[1L]]$head$library
+    scaled <- if (!is.null(library) && library != "none") {
+        " times library size"
+    }
     .warn(c(
         "The model is no better than the trivial one on held-out cells.",
         x = paste(
             "{scores[1L]} against {scores[2L]} nats per cell, where the",
-            "trivial model is gene means times library size."
+            "trivial model is gene means{scaled}."
         ),
         i = "Train longer ({.arg epochs}), or with more cells or genes."
     ), class = "no_better_than_trivial")

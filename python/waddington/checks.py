@@ -16,6 +16,8 @@ from .stream import FileRows, blocks_of, rows_at
 
 LOOKED_AT = 500
 """Cells of a query whose values are looked at."""
+RARE = 5
+"""Cells of a level below which nothing can be learnt of it."""
 
 
 def check_training(cells: Cells, recipe: Recipe) -> list[str]:
@@ -149,7 +151,19 @@ def _check_levels(cells: Cells, recipe: Recipe, name: str) -> list[str]:
         )
     if len(levels) == 1:
         return [f"{name!r} has one level only ({str(levels[0])!r}); it can't explain anything"]
-    return []
+    return [] if name in recipe.optional else _check_rare(column, name)
+
+
+def _check_rare(column: np.ndarray, name: str) -> list[str]:
+    """Levels of a covariate that hardly any cell has."""
+    levels, n = np.unique(column[column != ""], return_counts=True)
+    rare = [f"{level} ({k})" for level, k in zip(levels, n, strict=True) if k < RARE]
+    if not rare:
+        return []
+    return [
+        f"{len(rare)} of {len(levels)} levels of {name!r} have fewer than {RARE} cells "
+        f"({listed(rare, 3)}): what is special of them can't be told from noise"
+    ]
 
 
 def _check_control(cells: Cells, decoder: object) -> list[str]:

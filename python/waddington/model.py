@@ -105,9 +105,9 @@ class Model:
         if record.get("trivial_nll") is not None:
             ours, trivial = record["held_out_nll"], record["trivial_nll"]
             verdict = "better" if ours < trivial else "NOT better"
-            lines["held out"] = (
-                f"{ours:.2f} nats per cell; {verdict} than feature means x library ({trivial:.2f})"
-            )
+            scaled = any(getattr(r.head(v), "library", "none") != "none" for v in r.views)
+            other = "feature means x library" if scaled else "feature means"
+            lines["held out"] = f"{ours:.2f} nats per cell; {verdict} than {other} ({trivial:.2f})"
         if record.get("active_units") is not None:
             lines["active"] = f"{record['active_units']} of {r.latent.n} latent dimensions"
         return lines

@@ -105,8 +105,9 @@ def report(
     if len(recipe.encoders) and len(held) and views:
         values = evaluate(network, recipe, data, held)
         found["held_out_nll"] = sum(values[f"nll {v}"] for v in views)
-        trivial = _trivial(recipe, trained, held_out)
-        found["trivial_nll"] = sum(trivial[v] for v in views)
+        if all(getattr(recipe.head(v), "comparable", True) for v in views):
+            trivial = _trivial(recipe, trained, held_out)
+            found["trivial_nll"] = sum(trivial[v] for v in views)
     return found, beside
 
 

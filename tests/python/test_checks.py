@@ -103,6 +103,10 @@ NOTES = {
     "empty cells": (lambda: emptied(cells=range(5)), "5 of 60 cells have no rna counts ('cell0', "),
     "an empty gene": (lambda: emptied(genes=[4]), "1 of 37 rna features have no counts in any"),
     "one level": (lambda: told(batch=ONE), "'batch' has one level only ('b0'); it can't explain"),
+    "a batch of three cells": (
+        lambda: told(batch=np.where(np.arange(60) < 3, "b1", "b0")),
+        "1 of 2 levels of 'batch' have fewer than 5 cells ('b1 (3)'): what is special of them",
+    ),
     "few cells": (lambda: CELLS, "there are fewer cells (60) than batch_size (128); every update"),
 }
 

@@ -160,3 +160,10 @@ def test_bad_sizes_are_refused():
     with pytest.raises(wd.InputError, match="has levels that the model was not trained on: 'c'"):
         odd = {**world().covariates, "batch": np.full(500, "c")}
         wd.latent(model(), replace(world(), covariates=odd))
+
+
+def test_it_is_not_compared_with_a_trivial_model_on_another_scale():
+    """That has the scales of all cells; within batches, a gene that is absent has hardly any."""
+    assert "held_out_nll" in model().record and "trivial_nll" not in model().record
+    recipe = recipes.cardec(**SMALL, pretraining=2, epochs=2)
+    assert "trivial_nll" in fit(recipe, world(), batch_size=64).record

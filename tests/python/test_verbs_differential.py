@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 from sklearn.metrics import average_precision_score
-from toys import fit
+from toys import fit, fitted
 
 import waddington as wd
 from waddington import recipes
 from waddington.cells import Cells
+from waddington.parts import replace
 from waddington.simulate import softmax
 from waddington.verbs.differential import benjamini_hochberg, expected_fdr
 
@@ -189,3 +190,14 @@ def test_abundance_is_the_log_ratio_of_densities(world):
     want = np.log((stats.norm.pdf(1, 0, 2) + stats.norm.pdf(1, 3, 1)) / 2)
     got = _log_mixture(np.array([[1.0]]), np.array([[0.0], [3.0]]), np.array([[2.0], [1.0]]))
     np.testing.assert_allclose(got, want)
+
+
+def test_a_group_of_one_cell_is_warned_of():
+    case = fitted("scvi with batches")
+    one = np.where(np.arange(len(case.cells)) == 7, "rare", "other")
+    cells = replace(case.cells, covariates={**case.cells.covariates, "kind": one})
+    with pytest.warns(UserWarning, match="only 1 cell is of 'rare': what is found may be special"):
+        found = wd.differential_expression(
+            case.model, cells, "kind", "rare", n_samples=20, n_pairs=20
+        )
+    assert found.n_cells == (1, len(cells) - 1)

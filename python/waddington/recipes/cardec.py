@@ -228,6 +228,11 @@ class ZScored:
     counts: ClassVar[bool] = False
     library: ClassVar[str] = "none"
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the trivial model, which has the scales of all cells, can be scored beside."""
+        return self.batch is None
+
     def maps(self) -> tuple[str, ...]:
         return ("mean",)
 

@@ -14,6 +14,7 @@ from ..model import Model
 from ..readers import column_of, query_cells
 from .ask import VERBS, check_asked
 from .sample import sample
+from .shown import shown
 
 FEWEST = 20
 """With fewer cells of a level, what makes them differ was hardly measured."""
@@ -21,6 +22,7 @@ FEWEST = 20
 VERBS["augment"] = VERBS["sample"]
 
 
+@shown
 @dataclass(frozen=True)
 class Augmented:
     """New cells, and the real ones that they were made after.

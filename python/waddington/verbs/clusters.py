@@ -16,6 +16,7 @@ from ..network import Network
 from ..trace import Trace
 from .ask import each, verb
 from .latent import latent
+from .shown import shown
 
 ON = 1e-6
 """A unit is on if its activation is above this share of the largest.
@@ -27,6 +28,7 @@ MERGE = 0.25
 """Resolution at which codes are merged."""
 
 
+@shown
 @dataclass(frozen=True)
 class Clusters:
     """Groups of cells.

@@ -14,8 +14,10 @@ from .ask import why_not
 from .groups import column
 from .latent import latent
 from .question import decode
+from .shown import shown
 
 
+@shown
 @dataclass(frozen=True)
 class Corrected:
     """Cells after the move.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,18 @@ from ..network import Network
 from ..readers import column_of, query_cells
 from ..stream import rows_at
 from .ask import each, why_not
+from .shown import shown
 
 MODES = ("change", "vanilla")
 PER_TEN_THOUSAND = 1e4
 GENES = 512
 """Genes whose pairs of draws are compared at a time."""
 TINY_COUNT = 0.1
+FEW = 10
+"""Cells of a group below which a user is warned."""
 
 
+@shown
 @dataclass(frozen=True)
 class Differences:
     """One row per gene; a is compared with b.
@@ -270,7 +275,16 @@ def _two_groups(groups: np.ndarray, by: str, a: str, b: str | None) -> tuple[np.
             raise InputError(f"{by!r} has no cells of {level!r}; it has {known}", name)
     if a == b:
         raise InputError(f"a and b are both {a!r}", "b")
-    return groups == a, (groups != a if b is None else groups == b)
+    masks = groups == a, (groups != a if b is None else groups == b)
+    for mask, name in zip(masks, (a, b if b is not None else f"not {a}"), strict=True):
+        if (n := int(mask.sum())) < FEW:
+            told = f"{n} cells are" if n > 1 else "1 cell is"
+            warnings.warn(
+                f"only {told} of {name!r}: what is found may be special to it, and is not what "
+                "another sample would show",
+                stacklevel=3,
+            )
+    return masks
 
 
 def _strata(

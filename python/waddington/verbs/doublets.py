@@ -17,6 +17,7 @@ from ..readers import column_of, query_cells, training_cells
 from ..recipes import scvi
 from ..stream import rows_at
 from .latent import latent
+from .shown import shown
 
 PER_THOUSAND = 0.008
 """Share of doublets per 1,000 cells of a droplet lane."""
@@ -25,6 +26,7 @@ FEWEST = 50
 """Cells of a lane without which nothing can be said."""
 
 
+@shown
 @dataclass(frozen=True)
 class Doublets:
     """What was found.

@@ -12,12 +12,11 @@ from ..metrics import change_scores, energy_distance, wilcoxon_z
 from .groups import column, matrix_of
 from .logs import dense, log_values, shifted
 from .perturb import Prediction
+from .shown import Scores
 
 MOST_CELLS = 2000
 """Energy distances are of this many cells at most of either side, drawn at random."""
 PREDICTED, CONTROL, HALF = "predicted", "control", "half of the observed"
-
-Scores = dict[str, dict[str, float]]
 
 
 def evaluate_perturbation(
@@ -77,7 +76,7 @@ def evaluate_perturbation(
     rng = np.random.default_rng(seed)
     splits = list(_halves(len(before), len(seen), n_splits, rng))
     means = [_means(prediction, a, again) for a, *_ in splits]
-    scores: Scores = {}
+    scores = Scores()
     for name, made in rows_of(prediction).items():
         scores[name] = _mean(
             [

@@ -18,11 +18,13 @@ from ..network import Network
 from ..regression import Regression
 from .ask import each, verb
 from .latent import latent
+from .shown import shown
 
 UNKNOWN = "unknown"
 HEATS = ("temperature", "regression_temperature")
 
 
+@shown
 @dataclass(frozen=True)
 class Labels:
     """Predicted labels.

@@ -16,12 +16,14 @@ from ..optim import Adam
 from ..readers import unmatched_cells
 from ..recipe import EarlyStopping, Phase, Recipe
 from ..trainer import Trainer
+from .shown import shown
 from .surgery import GeneReport, gene_report, new_levels, put_back, restrict
 
 FEWEST = 50
 """Cells of a query without which none are held out."""
 
 
+@shown
 @dataclass(frozen=True)
 class Mapped:
     """A reference that knows a query.

@@ -20,6 +20,7 @@ from .latent import latent
 from .logs import dense, log_expression, log_values, shifted
 from .question import CHANCE, Question, effects_of
 from .responses import Response
+from .shown import shown
 from .uncertainty import standard_deviations
 
 __all__ = ["METHODS", "Prediction", "log_expression", "predict_perturbation"]
@@ -30,6 +31,7 @@ DRAWN, FEWEST_DRAWS, MOST_DRAWS = 4000, 3, 40
 least and at most so many draws of each."""
 
 
+@shown
 @dataclass(frozen=True)
 class Prediction:
     """Predicted cells, and what anybody could have predicted without a model.

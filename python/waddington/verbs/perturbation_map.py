@@ -20,6 +20,7 @@ from .latent import latent
 from .logs import counted
 from .question import Question, effects_of
 from .responses import Profiles
+from .shown import shown
 
 SPACES = ("auto", "latent", "decoded")
 FEWEST = 2
@@ -28,6 +29,7 @@ MOST_CELLS, PICKING = 300, 13
 """A decoded effect is the mean over so many cells, picked by this seed."""
 
 
+@shown
 @dataclass(frozen=True)
 class PerturbationMap:
     """Effects of perturbations, and how alike they are.

@@ -15,6 +15,7 @@ from ..minibatches import Coded, minibatches
 from ..model import Model
 from ..readers import query_cells
 from .ask import why_not
+from .shown import shown
 
 CELLS = 256
 """Cells whose replicates are held at a time."""
@@ -23,6 +24,7 @@ EXPRESSED = 0.1
 LEVELS = (0.5, 0.9)
 
 
+@shown
 @dataclass(frozen=True)
 class Checks:
     """What was compared.
