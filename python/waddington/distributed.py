@@ -41,9 +41,15 @@ def join() -> Alone:
 
 
 def _leave() -> None:
-    """End the threads of the group while the interpreter still runs, or its end may abort."""
+    """End the threads of the group while the interpreter still runs, or its end may abort.
+
+    Trainers, which hold the group, refer to themselves, so they are collected first.
+    """
+    import gc
+
     import torch.distributed as dist
 
+    gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()
 
