@@ -271,7 +271,7 @@ setMethod("differentialExpression", "ANY", function(
 .cellColumns <- function() {
     .columnTable(
         c("lfc_mean", "log2", "mean log2 fold change between pairs of cells"),
-        c("lfc_median", "log2", "median log2 fold change between pairs of cells"),
+        c("lfc_median", "log2", "median log2 fold change between the pairs"),
         c("lfc_sd", "log2", "standard deviation of that fold change"),
         c("lfc_low", "log2", "2.5 % quantile of the fold change"),
         c("lfc_high", "log2", "97.5 % quantile of the fold change"),

@@ -121,7 +121,9 @@ def test_values_are_checked_wherever_they_are(tmp_path, adata, monkeypatch):
     wrong.X = sparse.csr_matrix(dense)
     wrong.write_h5ad(tmp_path / "wrong.h5ad")
     for data in (wrong, tmp_path / "wrong.h5ad"):
-        with pytest.raises(InputError, match="are negative, such as -1 in cell 500, feature 7"):
+        with pytest.raises(
+            InputError, match="are negative, such as -1 of feature 'g7' in cell 'c500'"
+        ):
             wd.train(data, scvi(epochs=1))
 
 
