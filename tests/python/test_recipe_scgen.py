@@ -40,3 +40,18 @@ def test_a_shift_that_is_the_same_for_all_types_is_a_vector():
     mean = lambda k, s: z[(told["cell_type"] == k) & (told["condition"] == s)].mean(0)
     shifts = [torch.tensor(mean(k, "stimulated") - mean(k, "control")) for k in ("type0", "type1")]
     assert float(cos(*shifts, dim=0)) > 0.7
+
+
+@pytest.mark.parametrize(("likelihood", "from_means"), [("normal", False), ("nb", True)])
+def test_only_counts_start_at_the_means_which_the_code_of_the_authors_does_not(
+    likelihood, from_means
+):
+    cells = simulate.counts(60, 20).cells
+    data = simulate.log_normalised(cells) if likelihood == "normal" else cells
+    model = fit(recipes.scgen(4, (8,), likelihood), data, epochs=1, lr=1e-9)
+    (head,) = model.network.decoders["rna"].head.maps.values()
+    start = np.asarray(data.views["rna"].mean(0)).ravel()
+    bias = head.bias.detach().numpy()
+    assert (np.corrcoef(bias, start)[0, 1] > 0.8) == from_means
+    if not from_means:
+        assert np.abs(bias).max() <= 8**-0.5 + 1e-6
