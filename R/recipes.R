@@ -438,7 +438,9 @@ wgan <- function(n_latent = 64, generator = c(128, 256), critic = c(256,
 #' likelihood of unit variance, so beta is half of their 5e-5 here. As there,
 #' the last state is kept and not the best one. It differs in one thing:
 #' training stops by held-out reconstruction, and not by the whole objective,
-#' which ends it early and costs much of the accuracy.
+#' which ends it early and costs much of the accuracy. The decoder of real
+#' numbers starts at random, as theirs does, where other recipes start at the
+#' means of the genes; for counts it starts there too.
 #'
 #' @param n_latent Dimensions of z.
 #' @param hidden Units of the encoder's hidden layers, with leaky ReLU and

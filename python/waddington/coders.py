@@ -72,13 +72,15 @@ class Decoder:
     """A stack from the latent space to a head, which says what the data of `view` are.
 
     A classifier is a decoder too: its view is a covariate, its data are the known levels. With a
-    `library` the size of cells is inferred, where the head takes it to be observed.
+    `library` the size of cells is inferred, where the head takes it to be observed. It starts at
+    the means of the features, where the trivial model ends, or with `at_means` off at random.
     """
 
     stack: Stack
     head: HeadPart
     view: str = RNA
     library: LibraryPart | None = None
+    at_means: bool = True
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -110,5 +112,5 @@ class DecoderNet(nn.Module):
 
     def prepare(self, cells: Cells, levels: Levels) -> None:
         """Start where the trivial model ends: what the head makes of feature means."""
-        if self.spec.view in cells.views:
+        if self.spec.at_means and self.spec.view in cells.views:
             self.head.start(cells, self.spec.view)

@@ -3,6 +3,7 @@
     python tests/benchmarks/evaluate_perturbation.py kang       # 3,853 cells, four types left out
     python tests/benchmarks/evaluate_perturbation.py donors     # two donors, all five types
     python tests/benchmarks/evaluate_perturbation.py kang --recipe scgen --set epochs=65
+    python tests/benchmarks/evaluate_perturbation.py donors --genes
     python tests/benchmarks/evaluate_perturbation.py donors --updates 0 \\
         --recipe vae scgen scgen_log trvae cvae cpa wgan        # one table of systems
 
@@ -17,9 +18,14 @@ what is missed.
 On the two donors, over four seeds: R2 of the change 0.759 ± 0.003, of top genes 0.849 ± 0.005,
 energy 1.503 ± 0.048 (mean shift 0.518, 0.597, 4.840); 92 % of all genes and 88 % of top genes are
 within 2 sd. One score of one type is missed: top genes of B cells, 0.741 against 0.777 (gap 0.035 ±
-0.011). They respond to interferon more than the T cells that are most like them at rest, which the
-data do not tell before they are seen; other kernels, reaches and equal weights help them and cost
-the others more.
+0.011 over seeds). They respond to interferon more than the T cells that are most like them at rest,
+which the data do not tell before they are seen. `--genes` takes the gap of the measured responses
+apart, on the scale of log fold changes: 0.069 ± 0.029 over genes, of which CXCL10 alone is 0.027;
+in the other set it is 0.006 ± 0.019. No rule closed it that left the others as good: other kernels,
+reaches, distances and equal weights, in the model's part alone too; means over reaches by their
+likelihood; a nugget; a reach for each group of genes; a drift with the control level; other floors.
+With `special` judged by the 95 % quantile of the strongest responses 95 % of top genes are within
+2 sd, by sds that are several times the response where a type is unlike the others: not kept.
 """
 
 from __future__ import annotations
@@ -43,6 +49,7 @@ from waddington.cells import Cells
 from waddington.parts import replace
 from waddington.verbs import responses
 from waddington.verbs.evaluate_perturbation import PREDICTED, most_changed
+from waddington.verbs.groups import groups_of
 from waddington.verbs.logs import dense, log_values
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -261,6 +268,25 @@ def mean_of(tables: dict[str, Table]) -> Table:
     return {name: {k: mean(name, k) for k in COLUMNS + INSIDE} for name in rows}
 
 
+def by_gene(data: str) -> None:
+    """Where measured responses and their plain mean tell the top genes of each type differently."""
+    cells = load(data, logs=False)
+    x, logs = cells.views["rna"], dense(log_values(cells.views["rna"], True))
+    names = np.array(cells.features["rna"])
+    for kind in LEFT_OUT[data]:
+        held = held_out(cells, kind)
+        groups = groups_of(cells, {**ABOUT, "cell_type": "cell_type", "of": kind})
+        profiles = responses.Profiles(x, True, np.flatnonzero(~held))
+        top = most_changed(logs[held], logs[groups.predict], 100)
+        wanted = (profiles.of(np.flatnonzero(held))[0] - profiles.of(groups.predict)[0])[top]
+        told = responses.response(profiles, groups.pairs, groups.predict).change[top]
+        mean = np.mean([profiles.change(p)[0] for p in groups.pairs], 0)[top]
+        gain = ((mean - wanted) ** 2 - (told - wanted) ** 2) / ((wanted - wanted.mean()) ** 2).sum()
+        most = np.argsort(-np.abs(gain))[:3]
+        genes = ", ".join(f"{names[top[i]]} {gain[i]:+.3f}" for i in most)
+        print(f"{kind}: {gain.sum():+.3f} +- {gain.std() * len(gain) ** 0.5:.3f} ({genes})")
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -274,9 +300,13 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=1, help="more: also their ensemble")
     parser.add_argument("--types", action="store_true", help="also print each type")
     parser.add_argument("--only", nargs="*", metavar="TYPE", help="leave out these only")
+    parser.add_argument("--genes", action="store_true", help="no model: which genes gain")
     args = parser.parse_args()
     if not (DATA / FILES[args.data]).is_file():
         sys.exit(f"needs {FILES[args.data]} in {DATA}")
+    if args.genes:
+        by_gene(args.data)
+        return
     every = {name: runs_of(name, args) for name in args.recipe}
     means = {name: over_seeds(runs) for name, runs in every.items()}
     tables = next(iter(means.values())) if len(means) == 1 else joined(means)

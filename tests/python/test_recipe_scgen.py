@@ -76,3 +76,18 @@ def test_the_shift_fails_visibly_where_a_type_responds_the_other_way():
         assert found[name]["r2_change_top"] < found["control"]["r2_change_top"] - 1
         assert found[name]["direction_top"] < 0.4
         assert found[name]["energy"] > 1.5 * found["control"]["energy"]
+
+
+@pytest.mark.parametrize(("likelihood", "from_means"), [("normal", False), ("nb", True)])
+def test_only_counts_start_at_the_means_which_the_code_of_the_authors_does_not(
+    likelihood, from_means
+):
+    cells = simulate.counts(60, 20).cells
+    data = simulate.log_normalised(cells) if likelihood == "normal" else cells
+    model = fit(recipes.scgen(4, (8,), likelihood), data, epochs=1, lr=1e-9)
+    (head,) = model.network.decoders["rna"].head.maps.values()
+    start = np.asarray(data.views["rna"].mean(0)).ravel()
+    bias = head.bias.detach().numpy()
+    assert (np.corrcoef(bias, start)[0, 1] > 0.8) == from_means
+    if not from_means:
+        assert np.abs(bias).max() <= 8**-0.5 + 1e-6

@@ -29,7 +29,9 @@ def scgen(
     squared error is the negative log likelihood of unit variance, so beta is half of their 5e-5
     here. As there, the last state is kept and not the best one.
     It differs in one thing: training stops by held-out reconstruction, and not by the whole
-    objective, which ends it early and costs much of the accuracy.
+    objective, which ends it early and costs much of the accuracy. The decoder of real numbers
+    starts at random, as theirs does, where other recipes start at the means of the genes; for
+    counts it starts there too.
 
     Args:
         n_latent: Dimensions of z.
@@ -54,7 +56,11 @@ def scgen(
         name="scgen",
         encoders=(Encoder(encoder or layers(hidden), transform=transform(likelihood)),),
         latent=Gaussian(n_latent),
-        decoders=(Decoder(decoder or layers(hidden[::-1]), head(likelihood)),),
+        decoders=(
+            Decoder(
+                decoder or layers(hidden[::-1]), head(likelihood), at_means=likelihood != "normal"
+            ),
+        ),
         terms=(NLL(), KL(weight=beta)),
         phases=(
             Phase(
