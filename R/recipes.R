@@ -760,8 +760,8 @@ adversarial_vae <- function(batch = "batch", covariates = list(),
 #' read.
 #'
 #' Batches that are alike come to lie together, so the points are a map of the
-#' samples themselves. With labels, cells are drawn to the mean of their type
-#' in the last part of the run; cells whose label is "" are not.
+#' samples themselves. With labels there is a second phase, in which cells are
+#' drawn to the mean of their type; cells whose label is "" are not.
 #'
 #' @param batch A categorical column; it may have hundreds of levels.
 #' @param labels The column of labels, "" where unknown; \code{NULL} uses
@@ -775,7 +775,9 @@ adversarial_vae <- function(batch = "batch", covariates = list(),
 #' @param dispersion \code{"gene"}, \code{"gene-cell"}, \code{"gene-batch"},
 #'   \code{"gene-label"}, or \code{"gene-"} and the name of another column.
 #' @param eta Weight of the distance to the mean of the type.
-#' @param pretraining Fraction of the run before it counts.
+#' @param pretraining Fraction of the planned run before it counts. However
+#'   early that part stops, the rest follows, with a quarter of the learning
+#'   rate.
 #' @param dropout Share of the encoder's hidden units that is left out in each
 #'   step of training.
 #' @param warm_up Fraction of the run in which the weight of the divergence

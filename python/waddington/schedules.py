@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .errors import InputError
 from .parts import part
 
-UNITS = ("fraction", "steps", "epochs")
+UNITS = ("fraction", "steps", "epochs", "phases")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Clock:
         epoch: Epochs done, from 0.
         scores: Held-out objective after each epoch so far, lower is better.
         planned: Epochs that there will be; 0 is not known.
+        phase: Phases done.
     """
 
     progress: float = 0.0
@@ -28,13 +29,15 @@ class Clock:
     epoch: int = 0
     scores: tuple[float, ...] = ()
     planned: int = 0
+    phase: int = 0
 
     def time(self, unit: str) -> float:
-        """The time in `unit`; epochs count whole ones, as callbacks do."""
-        return {"fraction": self.progress, "steps": self.step, "epochs": self.epoch}[unit]
+        """The time in `unit`; epochs count whole ones, as callbacks do, and so do phases."""
+        times = (self.progress, self.step, self.epoch, self.phase)
+        return dict(zip(UNITS, times, strict=True))[unit]
 
 
-END = Clock(1.0, 2**62, 2**62)
+END = Clock(1.0, 2**62, 2**62, phase=2**62)
 """After any run: the time of final weights."""
 
 

@@ -312,7 +312,8 @@ class Trainer:
 
     def _clock(self, progress: float, step: int, epoch: int, phase: Phase) -> Clock:
         """A time in a phase."""
-        return Clock(progress, step, epoch, self._scores, phase.length(len(self.train)))
+        planned = phase.length(len(self.train))
+        return Clock(progress, step, epoch, self._scores, planned, self.phase)
 
     def _end_epoch(self, means: Means, phase: Phase) -> None:
         """Rows of history; the weights, if these are the best so far."""

@@ -9,8 +9,11 @@ from toys import fit
 import waddington as wd
 from waddington import recipes, simulate
 from waddington.cells import Cells, Minibatch
+from waddington.errors import InputError
 from waddington.parts import replace
+from waddington.recipe import EarlyStopping
 from waddington.recipes.scpoli import Prototypes
+from waddington.schedules import Clock, final
 from waddington.trace import Trace
 
 
@@ -37,18 +40,41 @@ def labelled(cells, share):
     return replace(cells, covariates={**cells.covariates, "cell_type": types})
 
 
-def test_prototypes_make_types_compact():
+@pytest.mark.parametrize("patience", [None, 1])
+def test_prototypes_make_types_compact(patience):
+    """However early the part before them stops."""
     cells = simulate.counts(500, 40, n_types=3, n_batches=2, depth=300, seed=7).cells
     some, spread = labelled(cells, 0.5), []
     for eta in (0.0, 20.0):
         recipe = recipes.scpoli(
-            labels="cell_type", eta=eta, pretraining=0.3, n_hidden=48, epochs=20
+            labels="cell_type", eta=eta, pretraining=0.5, n_hidden=48, epochs=40
         )
-        z = wd.latent(fit(recipe, some, batch_size=64), some)
-        kind = cells.covariates["cell_type"]
+        stop = EarlyStopping(patience) if patience else None
+        first, last = recipe.phases
+        recipe = replace(recipe, phases=(replace(first, stop=stop), replace(last, stop=None)))
+        model = fit(recipe, some, batch_size=64)
+        assert (model.record["epochs"] < 40) == bool(patience)
+        z, kind = wd.latent(model, some), cells.covariates["cell_type"]
         within = np.mean([z[kind == k].var(0).sum() for k in np.unique(kind)])
         spread.append(within / z.var(0).sum())
     assert spread[1] < 0.6 * spread[0]
+
+
+def test_prototypes_count_from_the_second_phase():
+    recipe = recipes.scpoli(labels="cell_type", eta=3.0, pretraining=0.9, epochs=50)
+    assert [p.epochs for p in recipe.phases] == [45, 5]
+    weight = recipe.terms[-1].weight
+    assert [weight.at(Clock(0.99, phase=k)) for k in (0, 1)] == [0.0, 3.0]
+    assert final(weight) == 3.0
+    whole, (first, last) = recipes.scpoli().phases, recipes.scpoli(labels="cell_type").phases
+    assert len(whole) == 1 and first.updates + last.updates == whole[0].updates
+    assert last.optimiser.lr.peak == first.optimiser.lr.peak / 4
+
+
+@pytest.mark.parametrize("pretraining", [0.0, 1.0, -1])
+def test_a_part_of_the_run_comes_before_labels_and_a_part_after(pretraining):
+    with pytest.raises(InputError, match=f"between 0 and 1, got {pretraining}"):
+        recipes.scpoli(labels="cell_type", pretraining=pretraining)
 
 
 def test_batches_that_are_alike_lie_together():

@@ -54,7 +54,13 @@ def test_other_epochs_keep_the_proportions():
 
 
 @pytest.mark.parametrize(
-    "unit,clock", [("fraction", Clock(0.3)), ("steps", Clock(step=30)), ("epochs", Clock(epoch=3))]
+    "unit,clock",
+    [
+        ("fraction", Clock(0.3)),
+        ("steps", Clock(step=30)),
+        ("epochs", Clock(epoch=3)),
+        ("phases", Clock(phase=2)),
+    ],
 )
 def test_linear_is_a_straight_line_in_its_unit(unit, clock):
     time = clock.time(unit)
@@ -143,7 +149,10 @@ def test_numbers_are_schedules_too():
 @pytest.mark.parametrize(
     "make,said",
     [
-        (lambda: Linear(unit="minutes"), "unit must be one of fraction, steps, epochs, got 'min"),
+        (
+            lambda: Linear(unit="minutes"),
+            "unit must be one of fraction, steps, epochs, phases, got 'min",
+        ),
         (lambda: Linear(over=0.0), "over must be positive, got 0.0"),
         (lambda: Piecewise(((1, 0), (0, 1))), "points must be in order of time"),
         (lambda: Cosine(unit="years"), "unit must be one of"),

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ..cells import Minibatch
+from ..errors import InputError
 from ..layers import mlp
 from ..parts import part, replace
-from ..recipe import Recipe
+from ..recipe import Phase, Recipe
 from ..schedules import Piecewise, Schedule
 from ..trace import Trace
 from .heads import varying
@@ -37,8 +38,8 @@ def scpoli(
     """As scVI, each batch a learnt point that all layers of encoder and decoder read.
 
     Batches that are alike come to lie together, so the points are a map of the samples themselves.
-    With labels, cells are drawn to the mean of their type in the last part of the run; cells whose
-    label is "" are not.
+    With labels there is a second phase, in which cells are drawn to the mean of their type; cells
+    whose label is "" are not.
 
     Args:
         batch: A categorical column; it may have hundreds of levels.
@@ -52,7 +53,8 @@ def scpoli(
         dispersion: "gene", "gene-cell", "gene-batch", "gene-label", or "gene-" and the name of
             another column.
         eta: Weight of the distance to the mean of the type.
-        pretraining: Fraction of the run before it counts.
+        pretraining: Fraction of the planned run before it counts. However early that part stops,
+            the rest follows, with a quarter of the learning rate.
         dropout: Share of the encoder's hidden units that is left out in each step of training.
         warm_up: Fraction of the run in which the weight of the divergence grows from 0 to 1.
         learning_rate: Of Adam, at the peak of its cycle; up to four times as much, in proportion,
@@ -72,11 +74,27 @@ def scpoli(
         encoder=mlp(*units, norm="layer", dropout=dropout), decoder=mlp(*units, norm="layer"),
         learning_rate=learning_rate, epochs=epochs, schedule=schedule,
     )  # fmt: skip
-    terms = base.terms
+    terms, phases = base.terms, base.phases
     if labels is not None:
-        late = Piecewise(((0.0, 0.0), (pretraining, 0.0), (pretraining, eta), (1.0, eta)))
+        late = Piecewise(((0, 0.0), (1, 0.0), (1, eta)), unit="phases")
         terms = (*terms, Prototypes(labels, weight=late))
-    return replace(base, name="scpoli", terms=terms)
+        phases = _divided(phases[0], pretraining, learning_rate / 4)
+    return replace(base, name="scpoli", terms=terms, phases=phases)
+
+
+def _divided(phase: Phase, share: float, rate: float) -> tuple[Phase, Phase]:
+    """A phase cut in two; the second begins from the best state of the first."""
+    if not 0 < share < 1:
+        raise InputError(f"pretraining must be between 0 and 1, got {share!r}", "pretraining")
+    lr = phase.optimiser.lr
+    optimiser = replace(phase.optimiser, lr=replace(lr, peak=rate) if hasattr(lr, "peak") else rate)
+    early = lambda n: max(1, round(share * n))
+    rest = lambda n: max(1, n - early(n))
+    cut = lambda part: {
+        "epochs": part(phase.epochs) if phase.epochs else None,
+        "updates": part(phase.updates),
+    }
+    return replace(phase, **cut(early)), replace(phase, **cut(rest), optimiser=optimiser)
 
 
 @part
