@@ -53,7 +53,7 @@ def shifted(flipped):
     data = simulate.log_normalised(sim.cells)
     told = data.covariates
     held = (told["cell_type"] == "type3") & (told["condition"] == "stimulated")
-    model = fit(recipes.scgen(10, (64,)), data.take(np.flatnonzero(~held)), epochs=30, lr=3e-3)
+    model = fit(recipes.scgen(10, (128,)), data.take(np.flatnonzero(~held)), epochs=60, lr=3e-3)
     made = wd.predict_perturbation(model, data, **TOLD, of="type3", method="shift")
     return wd.evaluate_perturbation(made, data, n_splits=3, n_top=50)
 

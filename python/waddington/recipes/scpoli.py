@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..layers import mlp
 from ..parts import part, replace
 from ..recipe import Phase, Recipe
-from ..schedules import Piecewise, Schedule
+from ..schedules import OneCycle, Piecewise, Schedule
 from ..trace import Trace
 from .heads import varying
 from .schedule import PEAK
@@ -87,7 +87,8 @@ def _divided(phase: Phase, share: float, rate: float) -> tuple[Phase, Phase]:
     if not 0 < share < 1:
         raise InputError(f"pretraining must be between 0 and 1, got {share!r}", "pretraining")
     lr = phase.optimiser.lr
-    optimiser = replace(phase.optimiser, lr=replace(lr, peak=rate) if hasattr(lr, "peak") else rate)
+    later = replace(lr, peak=rate) if isinstance(lr, OneCycle) else rate
+    optimiser = replace(phase.optimiser, lr=later)
     early = lambda n: max(1, round(share * n))
     rest = lambda n: max(1, n - early(n))
     cut = lambda part: {
