@@ -178,9 +178,18 @@ def test_profiles_know_their_standard_errors():
     small = [profiles.of(rng.choice(4000, 100, replace=False)) for _ in range(200)]
     seen = np.var([mean for mean, _ in small], 0)
     np.testing.assert_allclose(np.mean([noise for _, noise in small], 0), seen, rtol=0.5)
-    library = np.asarray(sim.sum(1))
-    want = np.log((sim.toarray() / library).mean(0) + 0.3 / np.median(library))
+    library = np.asarray(sim.sum(1), float)
+    sure = 1 / (1 / library + 1 / 300)  # of a cell's shares: 300 counts are enough
+    want = np.log((sure * sim.toarray() / library).sum(0) / sure.sum() + 0.3 / np.median(library))
     np.testing.assert_allclose(profiles.of(np.arange(4000))[0], want, rtol=1e-5)
+
+
+def test_cells_of_few_counts_say_less_of_a_share():
+    """A cell of one count has one gene at share 1, which would be all of a plain mean."""
+    deep = np.tile([90.0, 10.0], (10, 1))
+    x = sparse.csr_matrix(np.vstack([deep, [[0.0, 1.0]] * 10]))
+    (_, share), _ = np.exp(Profiles(x, counts=True).of(np.arange(20)))
+    assert 0.1 < share < 0.12
 
 
 def test_values_that_are_no_counts_stay_as_they_are():

@@ -16,6 +16,10 @@ from .groups import Groups, Pair
 
 EPS = 0.3
 """Counts of a cell of median library below which a fold change means little."""
+ENOUGH = 300.0
+"""Counts of a cell above which differences between cells matter more to its shares than noise of
+counting: cells weigh by the inverse of both variances. Weights by counts alone help sparse screens
+a little more (`evaluate_combinations.py`), plain means blood cells (`evaluate_perturbation.py`)."""
 LENGTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
 """How far a response reaches, in typical distances between types; the likeliest is taken."""
 FEWEST, NOISE = 20, 10.0
@@ -61,18 +65,17 @@ class Profiles:
 
     def __init__(self, x: sparse.csr_matrix, counts: bool, known: np.ndarray | None = None) -> None:
         self.counts, self.floor = counts, 0.0
-        self.x = x.astype(np.float64)
+        self.x, self.weight = x.astype(np.float64), np.ones(x.shape[0])
         if counts:
             library = np.maximum(np.asarray(x.sum(1), dtype=float).ravel(), 1.0)
             self.floor = EPS / float(np.median(library if known is None else library[known]))
             self.x = sparse.csr_matrix(sparse.diags(1 / library) @ self.x)
-        self.square = self.x.multiply(self.x).tocsr()
+            self.weight = 1 / (1 / library + 1 / ENOUGH)
 
     def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean of y and the square of its standard error, (features,) each."""
-        n, mean = len(rows), _mean(self.x, rows)
-        noise = np.maximum(_mean(self.square, rows) - mean**2, 0) / max(1, n - 1)
-        if n == 1:
+        mean, noise = self._mean(rows), self._noise(rows)
+        if len(rows) == 1:
             noise = np.maximum(mean**2, 1.0)
         if not self.counts:
             return mean, noise
@@ -89,9 +92,8 @@ class Profiles:
         It is that of all cells of the pair, so it is the same however they are labelled.
         """
         rows = np.concatenate([pair.before, pair.after])
-        mean, n = _mean(self.x, rows), len(rows)
-        noise = np.maximum(_mean(self.square, rows) - mean**2, 0) * n / max(1, n - 1)
-        noise *= 1 / len(pair.before) + 1 / len(pair.after)
+        mean, noise = self._mean(rows), self._noise(rows)
+        noise *= len(rows) * (1 / len(pair.before) + 1 / len(pair.after))
         return noise / (mean + self.floor) ** 2 if self.counts else noise
 
     def shuffled(self, pair: Pair, rng: np.random.Generator) -> np.ndarray:
@@ -100,10 +102,21 @@ class Profiles:
         y = []
         for _ in range(SHUFFLES):
             order = rng.permutation(rows)
-            means = [_mean(self.x, i) for i in (order[:n], order[n:])]
+            means = [self._mean(i) for i in (order[:n], order[n:])]
             a, b = (np.log(m + self.floor) if self.counts else m for m in means)
             y.append(b - a)
         return np.stack(y)
+
+    def _mean(self, rows: np.ndarray) -> np.ndarray:
+        """The weighted mean of x, (features,)."""
+        return self.weight[rows] @ self.x[rows] / self.weight[rows].sum()
+
+    def _noise(self, rows: np.ndarray) -> np.ndarray:
+        """The squared standard error of the mean, (features,)."""
+        x, n, mean = self.x[rows], len(rows), self._mean(rows)
+        w = (self.weight[rows] / self.weight[rows].sum()) ** 2
+        noise = w @ x.multiply(x) - 2 * mean * (w @ x) + w.sum() * mean**2
+        return np.maximum(noise, 0) * n / max(1, n - 1)
 
 
 def response(profiles: Profiles, pairs: Sequence[Pair], target: np.ndarray) -> Response:
@@ -292,10 +305,6 @@ def beyond_noise(profiles: Profiles, groups: Groups, rng: np.random.Generator) -
 def _excess(change: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Squared changes in units of their noise, as far as they exceed CLEAR."""
     return np.maximum(change**2 / np.maximum(noise, FAINTEST) - CLEAR, 0)
-
-
-def _mean(x: sparse.csr_matrix, rows: np.ndarray) -> np.ndarray:
-    return np.asarray(x[rows].mean(0)).ravel()
 
 
 def carried(
