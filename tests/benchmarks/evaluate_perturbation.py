@@ -18,14 +18,15 @@ what is missed.
 On the two donors, over four seeds: R2 of the change 0.760 ± 0.003, of top genes 0.850 ± 0.005,
 energy 1.492 ± 0.049 (mean shift 0.518, 0.597, 4.840); 92 % of all genes and 89 % of top genes are
 within 2 sd. One score of one type is missed: of top genes of B cells, 0.028 ± 0.011 (over seeds)
-below the mean shift. They respond to interferon more than the T cells that are most like them at rest,
-which the data do not tell before they are seen. `--genes` takes the gap of the measured responses
-apart, on the scale of log fold changes: 0.067 ± 0.030 over genes, of which CXCL10 alone is 0.028;
-in the other set it is 0.007 ± 0.020. No rule closed it that left the others as good: other kernels,
-reaches, distances and equal weights, in the model's part alone too; means over reaches by their
-likelihood; a nugget; a reach for each group of genes; a drift with the control level; other floors.
-With `special` judged by the 95 % quantile of the strongest responses 95 % of top genes are within
-2 sd, by sds that are several times the response where a type is unlike the others: not kept.
+below the mean shift. They respond to interferon more than the T cells that are most like them at
+rest, which the data do not tell before they are seen. `--genes` takes the gap of the measured
+responses apart, on the scale of log fold changes: 0.067 ± 0.030 over genes, of which CXCL10 alone
+is 0.028; in the other set it is 0.007 ± 0.020. No rule closed it that left the others as good:
+other kernels, reaches, distances and equal weights, in the model's part alone too; means over
+reaches by their likelihood; a nugget; a reach for each group of genes; a drift with the control
+level; other floors. With `special` judged by the 95 % quantile of the strongest responses 95 % of
+top genes are within 2 sd, by sds that are several times the response where a type is unlike the
+others: not kept.
 """
 
 from __future__ import annotations
