@@ -18,7 +18,7 @@ scpoli 0.67 ± 0.05 / 0.68, cardec, which is told how many labels there are, 0.7
 each target is reached, but not both at once. The seeds of one recipe differ more than the recipes
 do: it hangs on where the clustering cuts T cells. Even scanvi with a fifth of the labels has 0.71 ±
 0.12 / 0.76; with all of them, 0.98 ± 0.01 / 0.74. Labels do little in scpoli as it comes: with all
-of them 0.65 ± 0.01 / 0.69. On CellBench (wanted: 0.95 / 0.50): scvi 0.95 ± 0.01 / 0.43, deep 0.94 ±
+of them 0.65 ± 0.01 / 0.69. On CellBench (wanted: 0.95 / 0.50): scvi 0.95 ± 0.01 / 0.44, deep 0.94 ±
 0.01 / 0.48, standardised 0.94 ± 0.01 / 0.48, cardec 0.94 ± 0.00 / 0.39, principal components 0.89 /
 0.31. Seed 0 alone: told 0.67 / 0.72 on the three chemistries and 0.94 /
 0.48 on CellBench; saucie 0.53 / 0.64 on the former.
