@@ -3,8 +3,8 @@
     python tests/benchmarks/first_step.py FILE.h5ad --scvi SCVI/bin/python [--rounds 5]
 
 Each round starts a new process of either package: it imports the package, reads the file, builds
-the model and trains it for one minibatch of 128 cells. Printed are medians of seconds on the clock, of
-the imports before the file is read and of all but reading the file, their ranges and ratios.
+the model and trains it for one minibatch of 128 cells. Printed are medians of seconds on the clock,
+of the imports before the file is read and of all but reading the file, their ranges and ratios.
 waddington imports torch when it is first needed, so the second line is the one to compare by.
 """
 
