@@ -81,7 +81,7 @@ def test_a_model_that_composes_has_a_part_in_combinations():
 
 def test_combinations_are_composed_where_their_parts_alone_tell_nothing():
     _, seen, model = fitted()
-    counts = np.random.default_rng(0).binomial(seen.views[RNA].toarray().astype(int), 0.003)
+    counts = np.random.default_rng(0).binomial(seen.views[RNA].toarray().astype(int), 0.0015)
     few = replace(seen, views={RNA: sparse.csr_matrix(counts.astype(np.float32))})
     few = few.take(np.flatnonzero(counts.sum(1) > 0)[::6])
     made = predict_perturbation(model, few, "condition", "control", "A+B")
