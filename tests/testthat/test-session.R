@@ -133,8 +133,7 @@ test_that("predictions come with baselines and can be judged", {
     skip_if_no_python()
     held <- sce$cell_type == "type1" & sce$condition == "condition2"
     model <- trained("held", trainVAE(sce[, !held], epochs = 60, seed = 2))
-    # Whether this type counts as off the manifold is a matter of the seed.
-    suppressWarnings(
+    heard <- testthat::capture_warnings(
         pred <- predictPerturbation(
             sce, model, condition = "condition", from = "condition1",
             to = "condition2", cell_type = "cell_type", target = "type1",
@@ -148,6 +147,9 @@ test_that("predictions come with baselines and can be judged", {
     about <- S4Vectors::metadata(pred)$perturbation
     expect_identical(about$method, "transfer")
     expect_identical(about$types[[1]]$type, "type1")
+    expect_identical( # it is warned of just where it is true
+        any(grepl("off the manifold", heard)), about$types[[1]]$novelty > 1
+    )
     expect_length(about$shift, 10L)
     expect_identical(
         names(about$profiles),

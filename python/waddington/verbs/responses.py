@@ -18,8 +18,8 @@ EPS = 0.3
 """Counts of a cell of median library below which a fold change means little."""
 ENOUGH = 300.0
 """Counts of a cell above which differences between cells matter more to its shares than noise of
-counting: cells weigh by the inverse of both variances. Weights by counts alone help sparse screens
-a little more (`evaluate_combinations.py`), plain means blood cells (`evaluate_perturbation.py`)."""
+counting: cells weigh by the inverse of both variances. It was chosen on the sets that
+`evaluate_combinations.py` and `evaluate_perturbation.py` read."""
 LENGTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
 """How far a response reaches, in typical distances between types; the likeliest is taken."""
 FEWEST, NOISE = 20, 10.0
@@ -74,7 +74,8 @@ class Profiles:
 
     def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean of y and the square of its standard error, (features,) each."""
-        mean, noise = self._mean(rows), self._noise(rows)
+        mean = self._mean(rows)
+        noise = self._noise(rows, mean)
         if len(rows) == 1:
             noise = np.maximum(mean**2, 1.0)
         if not self.counts:
@@ -92,7 +93,8 @@ class Profiles:
         It is that of all cells of the pair, so it is the same however they are labelled.
         """
         rows = np.concatenate([pair.before, pair.after])
-        mean, noise = self._mean(rows), self._noise(rows)
+        mean = self._mean(rows)
+        noise = self._noise(rows, mean)
         noise *= len(rows) * (1 / len(pair.before) + 1 / len(pair.after))
         return noise / (mean + self.floor) ** 2 if self.counts else noise
 
@@ -111,9 +113,9 @@ class Profiles:
         """The weighted mean of x, (features,)."""
         return self.weight[rows] @ self.x[rows] / self.weight[rows].sum()
 
-    def _noise(self, rows: np.ndarray) -> np.ndarray:
-        """The squared standard error of the mean, (features,)."""
-        x, n, mean = self.x[rows], len(rows), self._mean(rows)
+    def _noise(self, rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """The squared standard error of that mean, (features,)."""
+        x, n = self.x[rows], len(rows)
         w = (self.weight[rows] / self.weight[rows].sum()) ** 2
         noise = w @ x.multiply(x) - 2 * mean * (w @ x) + w.sum() * mean**2
         return np.maximum(noise, 0) * n / max(1, n - 1)
