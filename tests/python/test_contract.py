@@ -276,7 +276,7 @@ def test_noise_is_per_cell_and_per_dimension(case):
         assert torch.equal(trace["z"][0], trace["z"][1])
     else:
         off = trace["z"] - (trace["q"].loc if case.recipe.encoders else 0)
-        assert len(off.flatten().unique()) > 0.95 * off.numel()  # single precision, some are equal
+        assert len(off.flatten().unique()) >= off.numel() - 2  # a rounding may tie
 
 
 def gradients(network, recipe, cells):
